@@ -1,0 +1,116 @@
+import { Ajv, type ErrorObject } from 'ajv'
+import envSchema from 'env-schema'
+import { type Static, Type } from 'typebox'
+
+const port = Type.Integer({ minimum: 0, maximum: 65535, default: 3000 })
+const lifetime = (fallback: string) =>
+  Type.String({
+    pattern: '^[1-9]\\d{0,8}[smhd]?$',
+    default: fallback,
+    wanted: 'a time such as 900, 15m, 12h or 7d',
+  })
+const secret = Type.Optional(Type.String({ minLength: 32, wanted: '32 characters or more' }))
+
+/** Every setting of the service: name, type, default. The README's table is this, in prose. */
+export const ConfigSchema = Type.Object({
+  NODE_ENV: Type.Optional(Type.String()),
+  HOST: Type.String({ default: '127.0.0.1' }),
+  PORT: port,
+  LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    default: 'info',
+  }),
+  DATABASE_URL: Type.String({
+    pattern: '^(sqlite:.+|mssql://.+)$',
+    default: 'sqlite:.data/anime.db',
+    wanted: 'sqlite:PATH or mssql://USER:PASSWORD@HOST:PORT/DATABASE',
+  }),
+  REDIS_URL: Type.Optional(
+    Type.String({ pattern: '^rediss?://.+$', wanted: 'redis://HOST:PORT or rediss://HOST:PORT' }),
+  ),
+  CACHE_TTL: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 3600 }),
+  CACHE_MAX_BYTES: Type.Integer({ minimum: 1_048_576, default: 268_435_456 }),
+  JWT_SECRET: secret,
+  JWT_PREVIOUS_SECRET: secret,
+  JWT_TTL: lifetime('15m'),
+  REFRESH_TTL: lifetime('7d'),
+  READ_ROLE: Type.Enum(['public', 'user', 'admin'], { default: 'public' }),
+  ADMIN_EMAIL: Type.Optional(
+    Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', wanted: 'an e-mail address' }),
+  ),
+  ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, wanted: '8 characters or more' })),
+  FIREBASE_PROJECT_ID: Type.Optional(Type.String()),
+  FIREBASE_API_KEY: Type.Optional(Type.String()),
+  GOOGLE_APPLICATION_CREDENTIALS: Type.Optional(Type.String()),
+  FIREBASE_AUTH_EMULATOR_HOST: Type.Optional(
+    Type.String({ pattern: '^[^/\\s]+:\\d+$', wanted: 'HOST:PORT' }),
+  ),
+  APPLICATIONINSIGHTS_CONNECTION_STRING: Type.Optional(Type.String()),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://.+$' })),
+  CORS_ORIGIN: Type.Optional(Type.String()),
+  RATE_LIMIT_MAX: Type.Optional(Type.Integer({ minimum: 1 })),
+  TRUST_PROXY: Type.Optional(
+    Type.String({ wanted: 'true, false, a number of hops, or a list of proxy addresses' }),
+  ),
+})
+
+export type Config = Static<typeof ConfigSchema>
+
+/** A setting that the service cannot start with; `message` has one line for each. */
+export class ConfigError extends Error {}
+
+/**
+ * Reads the settings from `source` (the environment, over `.env`), fills in the defaults and checks
+ * every one. An empty variable counts as unset.
+ * @throws ConfigError naming each wrong variable, what it got and what it wants
+ */
+export function loadConfig(source: NodeJS.ProcessEnv = process.env): Config {
+  const data = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''))
+  const ajv = new Ajv({
+    allErrors: true,
+    removeAdditional: true,
+    useDefaults: true,
+    coerceTypes: true,
+    verbose: true,
+    strict: false,
+  })
+  let config: Config
+  try {
+    config = envSchema<Config>({
+      schema: { ...ConfigSchema },
+      data,
+      env: false,
+      dotenv: source === process.env,
+      ajv,
+    })
+  } catch (error) {
+    const errors = (error as { errors?: ErrorObject[] }).errors
+    if (errors === undefined) throw error
+    throw new ConfigError(errors.map(explain).join('\n'))
+  }
+  const conflict = findConflict(config)
+  if (conflict !== undefined) throw new ConfigError(conflict)
+  return config
+}
+
+const secrets = /SECRET|PASSWORD|KEY|URL|CONNECTION_STRING/
+
+function explain({ instancePath, data, message, parentSchema, params }: ErrorObject): string {
+  const name = instancePath.slice(1)
+  const wanted = parentSchema?.wanted ?? params.allowedValues?.join(', ') ?? message
+  const got = secrets.test(name) ? `a value of ${String(data).length} characters` : `"${data}"`
+  return `${name}: got ${got}, wants ${wanted}`
+}
+
+function findConflict(config: Config): string | undefined {
+  if (config.NODE_ENV === 'production' && config.FIREBASE_AUTH_EMULATOR_HOST !== undefined) {
+    return 'FIREBASE_AUTH_EMULATOR_HOST: got a value in production, wants none (its tokens are unsigned)'
+  }
+  if (config.JWT_SECRET === undefined && !config.DATABASE_URL.startsWith('sqlite:')) {
+    return 'JWT_SECRET: got none, wants 32 characters or more when the database is not SQLite'
+  }
+  if ((config.ADMIN_EMAIL === undefined) !== (config.ADMIN_PASSWORD === undefined)) {
+    const missing = config.ADMIN_EMAIL === undefined ? 'ADMIN_EMAIL' : 'ADMIN_PASSWORD'
+    return `${missing}: got none, wants a value when its partner is set`
+  }
+  return undefined
+}

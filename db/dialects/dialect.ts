@@ -1,0 +1,54 @@
+import type { ColumnDefinitionBuilder, Expression, Kysely, RawBuilder, Transaction } from 'kysely'
+import type { AnimeTable, Schema } from '../schema.ts'
+
+/** Values of a new or changed title, as the table holds them. */
+export type AnimeValues = Omit<AnimeTable, 'id'>
+
+/** All that SQLite and SQL Server do differently. Every query is written once, over this. */
+export interface Dialect {
+  readonly name: 'sqlite' | 'mssql'
+  /** Column types by intent, for the migrations. */
+  readonly types: {
+    /** The type of an auto-numbered primary key, and what makes it one. */
+    readonly id: RawBuilder<unknown>
+    readonly identity: (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder
+    readonly integer: RawBuilder<unknown>
+    /** 0.00 to 99.99 */
+    readonly score: RawBuilder<unknown>
+    /** Text compared byte for byte. */
+    readonly code: (length: number) => RawBuilder<unknown>
+    /** Text that people read: compared without regard to case. */
+    readonly title: (length: number) => RawBuilder<unknown>
+    readonly longText: RawBuilder<unknown>
+    readonly timestamp: RawBuilder<unknown>
+    readonly now: RawBuilder<unknown>
+  }
+  /** The first `count` rows of an ordered query. */
+  readonly limit: (count: number) => RawBuilder<unknown>
+  /** Whether `column` contains `text`, without regard to case. */
+  readonly contains: (column: Expression<string>, text: string) => RawBuilder<boolean>
+  /** Locks the row of a `select ... from animes` in a transaction until it ends. */
+  readonly lockRow: RawBuilder<unknown>
+  /** Inserts one title and gives its id. */
+  readonly insertAnime: (trx: Transaction<Schema>, values: AnimeValues) => Promise<number>
+}
+
+/** An open database. SQLite reads and writes on two connections; SQL Server shares one pool. */
+export interface Database {
+  readonly dialect: Dialect
+  readonly reader: Kysely<Schema>
+  readonly writer: Kysely<Schema>
+  /**
+   * A number that moves with every commit by another process, where the database tells one
+   * (SQLite's `PRAGMA data_version`); costs about two microseconds.
+   */
+  readonly foreignVersion?: () => number
+  /** Resolves when a connection works; rejects with the reason. Sends no query where it can. */
+  readonly connect: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** The database cannot be used now; a request that needs it is answered with 503. */
+export class DatabaseUnavailable extends Error {
+  override name = 'DatabaseUnavailable'
+}

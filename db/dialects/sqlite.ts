@@ -1,0 +1,154 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  CompiledQuery,
+  Kysely,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDialect,
+  sql,
+} from 'kysely'
+import type { Schema } from '../schema.ts'
+import { type Database, DatabaseUnavailable, type Dialect } from './dialect.ts'
+
+const type = (name: string) => sql.raw(name)
+
+export const sqlite: Dialect = {
+  name: 'sqlite',
+  types: {
+    id: type('integer'),
+    identity: (column) => column.primaryKey().autoIncrement(),
+    integer: type('integer'),
+    score: type('real'),
+    code: () => type('text'),
+    title: () => type('text collate nocase'),
+    longText: type('text'),
+    timestamp: type('text'),
+    now: sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`,
+  },
+  limit: (count) => sql`limit ${sql.lit(count)}`,
+  contains: (column, text) => sql<boolean>`instr(fold(${column}), fold(${text})) > 0`,
+  lockRow: sql``,
+  insertAnime: async (trx, values) => {
+    const row = await trx
+      .insertInto('animes')
+      .values(values)
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    return row.id
+  },
+}
+
+/** How long a write waits for another process's transaction, in milliseconds. */
+const busyLimit = 10_000
+
+/**
+ * Opens (or makes) the SQLite file at `path`; `:memory:` is refused, since the two connections would
+ * see two databases. WAL lets the reader see the last commit while a write, of this process or
+ * another, is under way (https://sqlite.org/wal.html).
+ */
+export function openSqlite(path: string): Database {
+  if (path === ':memory:') throw new Error('SQLite needs a file, :memory: cannot be shared')
+  mkdirSync(dirname(path), { recursive: true })
+  const writing = openConnection(path)
+  const reading = openConnection(path)
+  reading.exec('pragma query_only = on')
+  const dataVersion = writing.prepare('pragma data_version')
+  return {
+    dialect: sqlite,
+    reader: new Kysely<Schema>({ dialect: new SqliteDialect({ database: adapt(reading) }) }),
+    writer: new Kysely<Schema>({ dialect: writingDialect(adapt(writing)) }),
+    // On the writing connection, so that this process's own commits do not move it.
+    foreignVersion: () => dataVersion.get()?.data_version as number,
+    connect: async () => {},
+    close: async () => {
+      if (reading.isOpen) reading.close()
+      if (writing.isOpen) writing.close()
+    },
+  }
+}
+
+/** One tuned connection to the file at `path`, with the function `fold` that search uses. */
+export function openConnection(path: string): DatabaseSync {
+  const connection = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: 250 })
+  connection.exec('pragma journal_mode = wal')
+  connection.exec('pragma synchronous = normal')
+  connection.exec('pragma cache_size = -16384')
+  connection.function('fold', { deterministic: true }, (text: unknown) =>
+    String(text).toLowerCase(),
+  )
+  return connection
+}
+
+/** How many prepared statements a connection keeps. */
+const keptStatements = 200
+
+/** What Kysely's SqliteDialect asks of better-sqlite3, given by `node:sqlite`. */
+function adapt(connection: DatabaseSync): SqliteDatabase {
+  const prepared = new Map<string, ReturnType<typeof wrap>>()
+  return {
+    close: () => connection.close(),
+    prepare(text) {
+      let statement = prepared.get(text)
+      if (statement === undefined) {
+        if (prepared.size >= keptStatements) prepared.clear()
+        statement = wrap(connection.prepare(text))
+        prepared.set(text, statement)
+      }
+      return statement
+    },
+  }
+}
+
+function wrap(statement: StatementSync) {
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters: ReadonlyArray<unknown>) => statement.all(...(parameters as SQLInputValue[])),
+    run: (parameters: ReadonlyArray<unknown>) => statement.run(...(parameters as SQLInputValue[])),
+    iterate: (parameters: ReadonlyArray<unknown>) =>
+      statement.iterate(...(parameters as SQLInputValue[])),
+  }
+}
+
+/** SQLite does roll back DDL, which Kysely's own adapter does not count on. */
+class TransactionalDdlAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl() {
+    return true
+  }
+}
+
+/**
+ * Takes the write lock when a transaction begins, not at its first write, and waits for it without
+ * blocking the event loop as SQLite's own busy handler would.
+ */
+function writingDialect(database: SqliteDatabase): SqliteDialect {
+  const dialect = new SqliteDialect({ database })
+  dialect.createAdapter = () => new TransactionalDdlAdapter()
+  const createDriver = dialect.createDriver.bind(dialect)
+  dialect.createDriver = () => {
+    const driver = createDriver()
+    driver.beginTransaction = (connection) =>
+      whileBusy(async () => {
+        await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+      })
+    return driver
+  }
+  return dialect
+}
+
+async function whileBusy<T>(attempt: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + busyLimit
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if ((error as { errcode?: number }).errcode !== 5) throw error
+      if (Date.now() > deadline) {
+        throw new DatabaseUnavailable('another process holds the database', { cause: error })
+      }
+      await sleep(10)
+    }
+  }
+}
