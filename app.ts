@@ -1,0 +1,51 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify'
+import type { Config } from './config.ts'
+import auth from './plugins/auth.ts'
+import cache from './plugins/cache/index.ts'
+import config from './plugins/config.ts'
+import database from './plugins/database.ts'
+import errors from './plugins/errors.ts'
+import openapi from './plugins/openapi.ts'
+import security from './plugins/security.ts'
+import validation from './plugins/validation.ts'
+import animes from './routes/animes.ts'
+import health from './routes/health.ts'
+
+export interface AppOptions {
+  config: Config
+  /** Fill an empty SQLite database from the generator. */
+  fill?: boolean
+  logger?: FastifyServerOptions['logger']
+}
+
+/** Builds the service: plugins, then routes. It opens no port. */
+export async function buildApp({ config: settings, fill, logger = false }: AppOptions) {
+  const app: FastifyInstance = Fastify({
+    logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: trustProxy(settings.TRUST_PROXY),
+    bodyLimit: 65_536,
+    routerOptions: { maxParamLength: 100 },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+  })
+  await app.register(config, { config: settings })
+  await app.register(errors)
+  await app.register(validation)
+  await app.register(database, { fill })
+  await app.register(auth)
+  await app.register(cache)
+  await app.register(security)
+  await app.register(openapi)
+
+  await app.register(health)
+  await app.register(animes, { prefix: '/v1' })
+  return app
+}
+
+/** `TRUST_PROXY` as Fastify takes it: a switch, a number of hops, or addresses. */
+function trustProxy(text: string | undefined) {
+  if (text === undefined || text === 'false') return false
+  if (text === 'true') return true
+  return /^\d+$/.test(text) ? (_address: string, hop: number) => hop < Number(text) : text
+}

@@ -1,0 +1,122 @@
+import { hash } from 'node:crypto'
+import { promisify } from 'node:util'
+import zlib from 'node:zlib'
+
+/** What a body can be sent as; `identity` is the body itself (RFC 9110, 8.4). */
+export type Coding = 'identity' | 'zstd' | 'br' | 'gzip'
+
+/** A complete answer, ready to send again. */
+export interface Entry {
+  readonly key: string
+  readonly dimensions: readonly string[]
+  readonly body: Buffer
+  /** The opaque part of the strong ETag of the identity body. */
+  readonly etag: string
+  /** The header fields that every copy of the answer has, as name, value, name, value. */
+  readonly headers: readonly string[]
+  /** Milliseconds since the epoch, by this machine's clock. */
+  readonly made: number
+  readonly expires: number
+  readonly variants: Map<Coding, Variant>
+  hits: number
+}
+
+/** A body in one content coding, and its header block of the present second. */
+export interface Variant {
+  readonly coding: Coding
+  readonly bytes: Buffer
+  readonly etag: string
+  second: number
+  block: string[]
+}
+
+/** Bodies shorter than this are not worth a coding. */
+const minimumToEncode = 1024
+
+const codecs: Record<Exclude<Coding, 'identity'>, (body: Buffer) => Promise<Buffer>> = {
+  zstd: promisify(zlib.zstdCompress),
+  gzip: promisify(zlib.gzip),
+  br: (body) =>
+    promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress)(body, {
+      params: {
+        [zlib.constants.BROTLI_PARAM_QUALITY]: 4,
+        [zlib.constants.BROTLI_PARAM_SIZE_HINT]: body.length,
+      },
+    }),
+}
+
+export const etagOf = (body: Buffer | string) => hash('sha1', body, 'base64url')
+
+export function createEntry(
+  fields: Pick<Entry, 'key' | 'dimensions' | 'body' | 'etag' | 'headers' | 'made' | 'expires'>,
+): Entry {
+  const entry: Entry = { ...fields, variants: new Map(), hits: 0 }
+  entry.variants.set('identity', variant(entry, 'identity', entry.body))
+  return entry
+}
+
+const variant = (entry: Entry, coding: Coding, bytes: Buffer): Variant => ({
+  coding,
+  bytes,
+  // A strong validator names one sequence of bytes, so each coding has its own (RFC 9110, 8.8.3).
+  etag: coding === 'identity' ? `"${entry.etag}"` : `"${entry.etag}-${coding}"`,
+  second: -1,
+  block: [],
+})
+
+const encoding = new WeakMap<Entry, Map<Coding, Promise<Variant>>>()
+
+/**
+ * The body in `coding`, made on first demand and kept; requests meanwhile share the work. `onMade`
+ * hears that the entry has grown.
+ */
+export function encode(
+  entry: Entry,
+  coding: Coding,
+  onMade: (entry: Entry) => void,
+): Variant | Promise<Variant> {
+  const wanted = entry.body.length < minimumToEncode ? 'identity' : coding
+  const made = entry.variants.get(wanted)
+  if (made !== undefined) return made
+  let pending = encoding.get(entry)
+  if (pending === undefined) {
+    pending = new Map()
+    encoding.set(entry, pending)
+  }
+  let work = pending.get(wanted)
+  if (work === undefined) {
+    work = codecs[wanted as Exclude<Coding, 'identity'>](entry.body).then((bytes) => {
+      const encoded = variant(entry, wanted, bytes)
+      entry.variants.set(wanted, encoded)
+      onMade(entry)
+      return encoded
+    })
+    pending.set(wanted, work)
+  }
+  return work
+}
+
+/** Bytes of memory that an entry takes, near enough. */
+export function sizeOf({ headers, key, variants }: Entry): number {
+  let bytes = 1024 + 2 * key.length + headers.length * 32
+  for (const variant of variants.values()) bytes += variant.bytes.length
+  return bytes
+}
+
+/**
+ * Whether an `If-None-Match` field names this answer: weak comparison, any coding, `*` (RFC 9110,
+ * 13.1.2).
+ */
+export function noneMatch(field: string, etag: string): boolean {
+  if (field.trim() === '*') return true
+  return field.split(',').some((listed) => opaque(listed) === etag)
+}
+
+/** The opaque part of an entity tag, without weakness and coding. */
+export function opaque(tag: string): string {
+  return tag
+    .trim()
+    .replace(/^W\//, '')
+    .replace(/^"(.*)"$/, '$1')
+    .replace(/-(zstd|br|gzip)$/, '')
+}

@@ -1,0 +1,97 @@
+import { Negotiator } from '@fastify/accept-negotiator'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import { type Coding, type Entry, noneMatch, type Variant } from './entry.ts'
+import type { Cache } from './protocol.ts'
+
+const negotiator = new Negotiator({
+  supportedValues: ['zstd', 'br', 'gzip', 'identity'],
+  cache: new LRUCache<string, string>({ max: 500 }),
+})
+
+/** The content coding for a request: zstd, br, gzip, as its `Accept-Encoding` allows. */
+export function codingFor(request: FastifyRequest): Coding {
+  const accepted = request.headers['accept-encoding']
+  if (accepted === undefined || accepted.length > 500) return 'identity'
+  return (negotiator.negotiate(accepted) as Coding | null) ?? 'identity'
+}
+
+/** How an answer came about, as the parameters of a `Cache-Status` member (RFC 9211). */
+export type CacheStatus = 'hit' | `fwd=${string}`
+
+export const cacheStatus = (entry: Pick<Entry, 'key' | 'expires'>, status: CacheStatus): string =>
+  `anime-api; ${status}; key="${entry.key}"; ttl=${secondsLeft(entry)}`
+
+const secondsLeft = ({ expires }: Pick<Entry, 'expires'>) =>
+  Math.max(0, Math.floor((expires - Date.now()) / 1000))
+
+/** Response fields that differ from request to request and so are never part of an entry. */
+const perRequest =
+  /^(access-control-|x-ratelimit-|vary$|cache-status$|age$|etag$|date$|content-(length|encoding)$)/
+
+/** The header block that all copies of an answer share: what handler and plugins set, and `more`. */
+export function sharedHeaders(reply: FastifyReply, more: Record<string, string>): string[] {
+  const kept = Object.entries(reply.getHeaders()).filter(([name]) => !perRequest.test(name))
+  return [...kept, ...Object.entries(more)].flatMap(([name, value]) => [name, String(value)])
+}
+
+/**
+ * Sends an entry past Fastify's reply: body, coding and header block are ready, and 304 needs no body.
+ * `carried` are fields that a plugin has set for this request alone.
+ */
+export function sendEntry(
+  cache: Cache,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  entry: Entry,
+  status: CacheStatus,
+  carried: readonly string[],
+): void {
+  reply.hijack()
+  const condition = request.headers['if-none-match']
+  if (condition !== undefined && noneMatch(condition, entry.etag)) {
+    const block = headerBlock(entry, entry.variants.get('identity')!, status, true)
+    reply.raw.writeHead(304, [...block, ...carried]).end()
+    return
+  }
+  const variant = cache.encode(entry, codingFor(request))
+  const send = (made: Variant) => {
+    const block = status === 'hit' ? hitBlock(entry, made) : headerBlock(entry, made, status)
+    reply.raw.writeHead(200, carried.length > 0 ? [...block, ...carried] : block)
+    reply.raw.end(request.method === 'HEAD' ? undefined : made.bytes)
+  }
+  if (variant instanceof Promise) variant.then(send, (error) => reply.raw.destroy(error))
+  else send(variant)
+}
+
+/** Fields set for this request alone (CORS), in the form `writeHead` takes. */
+export function carriedHeaders(reply: FastifyReply): string[] {
+  return Object.entries(reply.getHeaders())
+    .filter(([name]) => name.startsWith('access-control-') || name === 'vary')
+    .flatMap(([name, value]) => [name, String(value)])
+}
+
+/** A hit's block is made once a second, since only `Age` and `ttl` move. */
+function hitBlock(entry: Entry, variant: Variant): string[] {
+  const second = Math.floor(Date.now() / 1000)
+  if (variant.second !== second) {
+    variant.second = second
+    variant.block = headerBlock(entry, variant, 'hit')
+  }
+  return variant.block
+}
+
+function headerBlock(
+  entry: Entry,
+  { coding, bytes, etag }: Variant,
+  status: CacheStatus,
+  fresh = false,
+): string[] {
+  const block = [...entry.headers, 'etag', etag]
+  block.push('age', String(Math.max(0, Math.floor((Date.now() - entry.made) / 1000))))
+  block.push('cache-status', cacheStatus(entry, status))
+  if (fresh) return block
+  if (coding !== 'identity') block.push('content-encoding', coding)
+  block.push('content-length', String(bytes.length))
+  return block
+}

@@ -1,0 +1,59 @@
+import type { AnimeFilters, AnimeRow } from '../../db/animes.ts'
+
+/** An answer's name in the cache, and the dimensions a row must match to be part of it. */
+export interface CacheKey {
+  key: string
+  dimensions: string[]
+}
+
+/** The tags of one state of one row: of everything that this state of the row can be part of. */
+export type Image = string[]
+
+/** The image of a change that may have touched every row. */
+export const everything = '*'
+
+/** What a write changed: its row images, or everything. */
+export type Change = Image[] | typeof everything
+
+/**
+ * Rule 1. The key of a query whose defaults have been dropped: `animes:limit=20&sort=-score&type=TV`,
+ * parameters sorted, repeated values sorted and without repeats, `animes:all` for none.
+ */
+export function canonicalKey(resource: string, query: Record<string, unknown>): string {
+  const parts: string[] = []
+  for (const name of Object.keys(query).sort()) {
+    const value = query[name]
+    if (value === undefined) continue
+    const values = Array.isArray(value) ? [...new Set(value)].sort() : [value]
+    for (const each of values) parts.push(`${name}=${encodeURIComponent(String(each))}`)
+  }
+  return `${resource}:${parts.join('&') || 'all'}`
+}
+
+/**
+ * Rule 2. The dimensions of a list: its equality filters, or `all` where it has none. Ranges, search,
+ * sort and paging only narrow; they carry no tag.
+ */
+export function dimensionsOf({ type, genre = [], year }: AnimeFilters): string[] {
+  const dimensions = [...new Set(genre)].map((name) => `genre:${name}`)
+  if (type !== undefined) dimensions.push(`type:${type}`)
+  if (year !== undefined) dimensions.push(`year:${year}`)
+  return dimensions.length > 0 ? dimensions.sort() : ['all']
+}
+
+/**
+ * Rule 2. The tags of a row: a list can hold the row only if each of the list's dimensions is among
+ * them.
+ */
+export function imageOf({ id, type, year, genres }: AnimeRow): Image {
+  const tags = (JSON.parse(genres) as string[]).map((name) => `genre:${name}`)
+  tags.push('all', `id:${id}`, `type:${type}`)
+  if (year !== null) tags.push(`year:${year}`)
+  return [...new Set(tags)].sort()
+}
+
+/** Rule 2. Whether a change makes an answer wrong: a row image of it matches every dimension. */
+export function touches(change: Change, dimensions: readonly string[]): boolean {
+  if (change === everything) return true
+  return change.some((image) => dimensions.every((dimension) => image.includes(dimension)))
+}

@@ -1,0 +1,96 @@
+import { STATUS_CODES } from 'node:http'
+import createError from '@fastify/error'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { DatabaseUnavailable } from '../db/dialects/dialect.ts'
+
+/** A problem with one field of a request: where it is, what is wrong with it. */
+export interface FieldProblem {
+  field: string
+  message: string
+}
+
+export const NotFound = createError('NOT_FOUND', '%s', 404)
+export const PreconditionFailed = createError('PRECONDITION_FAILED', '%s', 412)
+
+const BadRequest = createError<[string]>('BAD_FIELD', '%s', 400)
+
+/** 400 for a request that fits its schema and still makes no sense. */
+export class BadField extends BadRequest {
+  readonly problems: FieldProblem[]
+
+  constructor(field: string, message: string) {
+    super(`${field} ${message}`)
+    this.problems = [{ field, message }]
+  }
+}
+
+/** Seconds after which a client whose request met an absent database may come back. */
+const retryAfter = 5
+
+/**
+ * Every error leaves as RFC 9457 `application/problem+json`: what a client did wrong in full, what
+ * the server did wrong only in the log.
+ */
+async function errorsPlugin(app: FastifyInstance) {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    if (error instanceof DatabaseUnavailable) {
+      request.log.warn({ err: error }, 'the database is away')
+      reply.header('retry-after', retryAfter)
+      return problem(request, reply, 503, 'the database is not available now')
+    }
+    const status = error.statusCode ?? 500
+    if (status >= 500) {
+      request.log.error({ err: error }, 'request failed')
+      return problem(request, reply, status, 'the server failed; its log says why')
+    }
+    return problem(request, reply, status, error.message, fieldProblems(error))
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0]
+    return problem(request, reply, 404, `there is no ${request.method} ${path}`)
+  })
+}
+
+/** Sends a problem document; `type` is `about:blank`, since `title` is the status' own. */
+export function problem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  detail: string,
+  errors?: FieldProblem[],
+) {
+  // Cached routes leave the security headers to the answer they store; a problem is never stored.
+  reply.helmet?.()
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .header('cache-control', 'no-store')
+    .send(
+      JSON.stringify({
+        type: 'about:blank',
+        title: STATUS_CODES[status],
+        status,
+        detail,
+        instance: request.url,
+        errors,
+      }),
+    )
+}
+
+function fieldProblems(error: FastifyError): FieldProblem[] | undefined {
+  if (error instanceof BadField) return error.problems
+  return error.validation?.map(({ instancePath, keyword, params, message }) => {
+    const path = instancePath.slice(1).replaceAll('/', '.')
+    if (keyword === 'additionalProperties') {
+      return { field: String(params.additionalProperty), message: 'is not known here' }
+    }
+    if (keyword === 'required') {
+      return { field: String(params.missingProperty), message: 'is missing' }
+    }
+    const allowed = (params.allowedValues as unknown[] | undefined)?.join(', ')
+    return { field: path || '(body)', message: allowed ? `must be one of ${allowed}` : message! }
+  })
+}
+
+export default fp(errorsPlugin, { name: 'errors' })

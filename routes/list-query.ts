@@ -1,0 +1,115 @@
+import type { Static } from 'typebox'
+import { type AnimeRow, animeColumns, type ListQuery } from '../db/animes.ts'
+import { type CursorValues, type SortKey, sortable, totalOrder } from '../db/keyset.ts'
+import { type CacheKey, canonicalKey, dimensionsOf } from '../plugins/cache/keys.ts'
+import { BadField } from '../plugins/errors.ts'
+import type { ListParameters } from './schemas.ts'
+
+export type AnimeColumn = (typeof animeColumns)[number]
+type Parameters = Static<typeof ListParameters>
+
+/** A list request in the form the database takes, the columns to show, and its canonical query. */
+export interface ParsedList {
+  query: ListQuery
+  columns: readonly AnimeColumn[]
+  canonical: Record<string, unknown>
+}
+
+/**
+ * Reads the validated parameters of a list: what stands for the default is dropped, so that equal
+ * requests have equal keys.
+ * @throws BadField for a sort, a field, a range or a cursor that makes no sense
+ */
+export function parseList(parameters: Parameters): ParsedList {
+  const { sort: sortText, fields, limit, cursor, ...given } = parameters
+  const { minYear = -Infinity, maxYear = Infinity, minScore = 0, maxScore = 10 } = given
+  if (minYear > maxYear) throw new BadField('minYear', 'must not be above maxYear')
+  if (minScore > maxScore) throw new BadField('minScore', 'must not be above maxScore')
+  const filters = { ...given }
+  if (filters.genre !== undefined) filters.genre = [...new Set(filters.genre)].sort()
+  const sort = parseSort(sortText)
+  const columns = parseFields(fields)
+  const canonicalSort = sort.map(({ column, descending }) => `${descending ? '-' : ''}${column}`)
+  return {
+    query: { filters, sort, limit, cursor: cursor === undefined ? cursor : decode(cursor, sort) },
+    columns,
+    canonical: {
+      ...filters,
+      sort: sort.length > 0 ? canonicalSort.join() : undefined,
+      fields: columns.length < animeColumns.length ? columns.join() : undefined,
+      limit,
+      cursor,
+    },
+  }
+}
+
+export const listKey = ({ canonical, query }: ParsedList): CacheKey => ({
+  key: canonicalKey('animes', canonical),
+  dimensions: dimensionsOf(query.filters),
+})
+
+/** Keys after `id`, which no two titles share, are dropped, and so is `id` alone: the default. */
+function parseSort(text: string | undefined): SortKey[] {
+  if (text === undefined) return []
+  const keys = text.split(',').map((name): SortKey => {
+    const descending = name.startsWith('-')
+    const column = sortable.find((known) => known === name.slice(descending ? 1 : 0))
+    if (column === undefined) {
+      throw new BadField('sort', `has no column "${name}"; it takes ${sortable.join(', ')}`)
+    }
+    return { column, descending }
+  })
+  if (new Set(keys.map(({ column }) => column)).size < keys.length) {
+    throw new BadField('sort', 'names a column twice')
+  }
+  const whole = totalOrder(keys)
+  const shortest = whole.length === keys.length ? whole : keys
+  const [only] = shortest
+  return shortest.length === 1 && only?.column === 'id' && !only.descending ? [] : shortest
+}
+
+function parseFields(text: string | undefined): readonly AnimeColumn[] {
+  if (text === undefined) return animeColumns
+  const wanted = text.split(',')
+  for (const name of wanted) {
+    if (!animeColumns.includes(name as AnimeColumn)) {
+      throw new BadField('fields', `has no column "${name}"; it takes ${animeColumns.join(', ')}`)
+    }
+  }
+  return animeColumns.filter((column) => wanted.includes(column))
+}
+
+/** The cursor after a row: its values under the sort keys and the id, under the sort's own name. */
+export function encodeCursor(row: AnimeRow, sort: SortKey[]): string {
+  const keys = totalOrder(sort)
+  const values = keys.map(({ column }) => row[column])
+  return Buffer.from(JSON.stringify([nameOf(keys), ...values])).toString('base64url')
+}
+
+const nameOf = (keys: SortKey[]) =>
+  keys.map(({ column, descending }) => `${descending ? '-' : ''}${column}`).join()
+
+function decode(cursor: string, sort: SortKey[]): CursorValues {
+  const keys = totalOrder(sort)
+  let parts: unknown
+  try {
+    parts = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+  } catch {
+    throw new BadField('cursor', 'is not one that this service gave out')
+  }
+  const [name, ...values] = Array.isArray(parts) ? parts : []
+  if (values.length > 0 && name !== nameOf(keys)) {
+    throw new BadField('cursor', 'belongs to another sort order')
+  }
+  const fits = keys.length === values.length && keys.every((key, at) => valueFits(key, values[at]))
+  if (!fits) throw new BadField('cursor', 'is not one that this service gave out')
+  return values
+}
+
+const texts = new Set(['title', 'type'])
+
+function valueFits({ column }: SortKey, value: unknown): boolean {
+  if (texts.has(column)) return typeof value === 'string' && value.length <= 400
+  if (value === null) return column !== 'id'
+  return typeof value === 'number' && Math.abs(value) <= 2_147_483_647
+}

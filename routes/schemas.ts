@@ -1,0 +1,173 @@
+import { type TSchema, Type } from 'typebox'
+import { animeTypes, limits } from '../db/import/mapping.ts'
+import { sortable } from '../db/keyset.ts'
+
+const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+const title = Type.String({ minLength: 1, maxLength: limits.title, pattern: '\\S' })
+const type = Type.Enum([...animeTypes])
+const year = Type.Integer({ minimum: limits.year[0], maximum: limits.year[1] })
+const score = Type.Number({ minimum: limits.score[0], maximum: limits.score[1], multipleOf: 0.01 })
+const episodes = Type.Integer({ minimum: limits.episodes[0], maximum: limits.episodes[1] })
+const genre = Type.String({ minLength: 1, maxLength: limits.genre })
+const genres = Type.Array(genre, { maxItems: limits.genres, uniqueItems: true })
+
+const id = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
+
+export const Anime = Type.Object(
+  {
+    id,
+    title,
+    type,
+    year: nullable(year),
+    score: nullable(score),
+    episodes: nullable(episodes),
+    genres,
+  },
+  {
+    $id: 'Anime',
+    examples: [
+      {
+        id: 1,
+        title: 'Cowboy Bebop',
+        type: 'TV',
+        year: 1998,
+        score: 8.75,
+        episodes: 26,
+        genres: ['Action', 'Sci-Fi'],
+      },
+    ],
+  },
+)
+
+export const NewAnime = Type.Object(
+  {
+    title,
+    type: Type.Optional(type),
+    year: Type.Optional(nullable(year)),
+    score: Type.Optional(nullable(score)),
+    episodes: Type.Optional(nullable(episodes)),
+    genres: Type.Optional(genres),
+  },
+  {
+    additionalProperties: false,
+    examples: [{ title: 'Frieren', type: 'TV', year: 2023, score: 9.3, episodes: 28, genres: [] }],
+  },
+)
+
+export const AnimeChanges = Type.Object(Type.Partial(Type.Object(NewAnime.properties)).properties, {
+  additionalProperties: false,
+  minProperties: 1,
+  examples: [{ score: 8.8 }],
+})
+
+export const AnimeId = Type.Object({ id }, { additionalProperties: false })
+
+export const ListParameters = Type.Object(
+  {
+    type: Type.Optional(Type.Enum([...animeTypes], { description: 'only this type' })),
+    genre: Type.Optional(
+      Type.Array(genre, {
+        maxItems: 8,
+        minItems: 1,
+        description: 'only titles with this genre; given several times: with all of them',
+      }),
+    ),
+    year: Type.Optional({ ...year, description: 'only this year' }),
+    minYear: Type.Optional({ ...year, description: 'this year or later' }),
+    maxYear: Type.Optional({ ...year, description: 'this year or earlier' }),
+    minScore: Type.Optional(Type.Number({ minimum: 0, maximum: 10, description: 'at least' })),
+    maxScore: Type.Optional(Type.Number({ minimum: 0, maximum: 10, description: 'at most' })),
+    q: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: 'the title contains this' }),
+    ),
+    sort: Type.Optional(
+      Type.String({
+        maxLength: 100,
+        description: `columns, each once, \`-\` for descending: ${sortable.join(', ')}. Unknown values come last.`,
+        examples: ['-score,title'],
+      }),
+    ),
+    fields: Type.Optional(
+      Type.String({ maxLength: 100, description: 'only these columns of each title' }),
+    ),
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'titles a page; without it, all that match',
+        examples: [20],
+      }),
+    ),
+    cursor: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 2048, description: '`next` of the page before' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const AnimeList = Type.Object({
+  data: Type.Array(Type.Partial(Type.Object(Anime.properties))),
+  total: Type.Integer({ description: 'titles that match, on all pages' }),
+  next: nullable(Type.String({ description: 'the cursor of the next page' })),
+})
+
+const count = Type.Integer({ minimum: 0 })
+const numbered = Type.Array(Type.Object({ value: nullable(Type.Integer()), count }))
+
+export const NamedCounts = Type.Object({
+  data: Type.Array(Type.Object({ name: Type.String(), count })),
+})
+
+export const Stats = Type.Object({
+  total: count,
+  types: NamedCounts.properties.data,
+  genres: NamedCounts.properties.data,
+  years: numbered,
+  scores: numbered,
+})
+
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    instance: Type.String(),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ field: Type.String(), message: Type.String() })),
+    ),
+  },
+  { $id: 'Problem', description: 'RFC 9457' },
+)
+
+/**
+ * A route's answers for the OpenAPI document: its own, and the problems it may end in, by status. Bodies
+ * are made by hand and sent as text, so the types of these schemas bind no handler.
+ */
+export const answers = (ok: TSchema, ...statuses: number[]): Record<number, unknown> => ({
+  200: ok,
+  ...problems(...statuses),
+})
+
+export const problems = (...statuses: number[]): Record<number, unknown> =>
+  Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      {
+        description: problemOf[status],
+        content: { 'application/problem+json': { schema: Type.Ref('Problem#') } },
+      },
+    ]),
+  )
+
+const problemOf: Record<number, string> = {
+  400: 'The request does not fit the schema; `errors` says where',
+  401: 'No valid access token',
+  403: 'The role does not allow this',
+  404: 'There is no such thing',
+  409: 'It exists already',
+  412: 'It has changed since',
+  429: 'Too many requests',
+  503: 'The database is away; `Retry-After` says when to come back',
+}
