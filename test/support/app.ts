@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+import { buildApp } from '../../app.ts'
+import { type Config, loadConfig } from '../../config.ts'
+import { generateCsv } from '../../db/import/generate.ts'
+import { importCsv } from '../../db/import/import.ts'
+import { openStage } from '../../db/import/stage.ts'
+
+export interface TestAppOptions {
+  /** How many generated titles to fill the database with; none unless given. */
+  titles?: number
+  logger?: Parameters<typeof buildApp>[0]['logger']
+  /** Called before `ready`, for routes and hooks of the test's own. */
+  prepare?: (app: FastifyInstance) => void | Promise<void>
+}
+
+/** A folder that is gone when the test ends. */
+export function temporaryFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'anime-api-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  return folder
+}
+
+/** The settings of a service on a database of its own, with `overrides` as environment variables. */
+export function testConfig(t: Test, overrides: NodeJS.ProcessEnv = {}): Config {
+  return loadConfig({
+    DATABASE_URL: `sqlite:${join(temporaryFolder(t), 'anime.db')}`,
+    ...overrides,
+  })
+}
+
+/**
+ * The service in this process, ready for `app.inject`, its database migrated and connected;
+ * `overrides` are environment variables. Closed when the test ends.
+ */
+export async function startApp(
+  t: Test,
+  overrides: NodeJS.ProcessEnv = {},
+  { titles = 0, logger, prepare }: TestAppOptions = {},
+): Promise<FastifyInstance> {
+  const config = testConfig(t, overrides)
+  const app = await buildApp({ config, logger })
+  t.teardown(() => app.close())
+  await prepare?.(app)
+  await app.ready()
+  await app.databaseState.connected
+  if (titles > 0) await importCsv(generateCsv(titles), openStage(config, app.database))
+  return app
+}
