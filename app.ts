@@ -4,8 +4,10 @@ import auth from './plugins/auth.ts'
 import cache from './plugins/cache/index.ts'
 import config from './plugins/config.ts'
 import database from './plugins/database.ts'
-import errors from './plugins/errors.ts'
+import drain from './plugins/drain.ts'
+import errors, { refuseBytes, refuseUrl } from './plugins/errors.ts'
 import openapi from './plugins/openapi.ts'
+import requestLog from './plugins/request-log.ts'
 import security from './plugins/security.ts'
 import validation from './plugins/validation.ts'
 import animes from './routes/animes.ts'
@@ -28,13 +30,17 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
     routerOptions: { maxParamLength: 100 },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    frameworkErrors: refuseUrl,
+    clientErrorHandler: refuseBytes,
   })
   await app.register(config, { config: settings })
+  await app.register(drain)
   await app.register(errors)
   await app.register(validation)
   await app.register(database, { fill })
   await app.register(auth)
   await app.register(cache)
+  await app.register(requestLog)
   await app.register(security)
   await app.register(openapi)
 

@@ -1,29 +1,56 @@
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
-import { ConfigError, loadConfig } from './config.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+
+/** Milliseconds from a signal to the end of the process, and to the end of the slowest client. */
+const grace = { process: 10_000, connections: 8_000 }
 
 try {
   await start()
 } catch (error) {
   console.error(error instanceof ConfigError ? error.message : error)
-  process.exitCode = 1
+  process.exit(1)
 }
 
 /** Listens first and connects afterwards; on a signal finishes what runs, within ten seconds. */
 async function start() {
   const config = loadConfig()
   const pretty = process.stdout.isTTY
-    ? { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' } }
+    ? {
+        target: 'pino-pretty',
+        options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', singleLine: true },
+      }
     : undefined
   const app = await buildApp({
     config,
     fill: true,
     logger: { level: config.LOG_LEVEL, transport: pretty },
   })
-  closeWithGrace({ delay: 10_000, logger: app.log }, async ({ signal, err }) => {
+  closeWithGrace({ delay: grace.process, logger: app.log }, async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'closing after an error')
     else app.log.info(`${signal}: closing`)
+    setTimeout(() => app.server.closeAllConnections(), grace.connections).unref()
     await app.close()
   })
-  await app.listen({ host: config.HOST, port: config.PORT })
+  const listenTextResolver = (url: string) =>
+    `Server listening at ${url} (API ${url}/v1/animes?limit=20, docs ${url}/docs)`
+  await app.listen({ host: config.HOST, port: config.PORT, listenTextResolver }).catch((error) => {
+    throw explain(error, config)
+  })
+}
+
+/** Why the port cannot be had, in one line that names the setting to change. */
+function explain(error: NodeJS.ErrnoException, { HOST, PORT }: Config): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new ConfigError(`PORT: got ${PORT}, wants one that nothing on ${HOST} listens on yet`)
+    case 'EACCES':
+      return new ConfigError(`PORT: got ${PORT}, wants one that this user may listen on`)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new ConfigError(`HOST: got "${HOST}", wants a name or an address of this machine`)
+    default:
+      return error
+  }
 }

@@ -1,22 +1,26 @@
+import type { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import type { Database } from './dialects/dialect.ts'
 import { catalogue } from './migrations/0001-catalogue.ts'
+import type { Schema } from './schema.ts'
 
 const migrations = { '0001-catalogue': catalogue }
 
 /**
  * Brings the schema up to date and gives the names of the migrations that ran (none: it was).
- * Processes that start together take turns.
+ * Processes that start together take turns; a schema that is up to date needs no turn, so that a
+ * service can start while an import holds the database.
  */
-export async function migrate({ dialect, writer }: Database): Promise<string[]> {
+export async function migrate({ dialect, reader, writer }: Database): Promise<string[]> {
   const provided = Object.fromEntries(
     Object.entries(migrations).map(([name, make]) => [name, make(dialect)]),
   )
+  const migratorOn = (db: Kysely<Schema>) =>
+    new Migrator({ db, provider: { getMigrations: async () => provided } })
+  const known = await migratorOn(reader).getMigrations()
+  if (known.every(({ executedAt }) => executedAt !== undefined)) return []
   return writer.transaction().execute(async (trx) => {
-    const migrator = new Migrator({
-      db: trx,
-      provider: { getMigrations: async () => provided },
-    })
+    const migrator = migratorOn(trx)
     const { error, results = [] } = await migrator.migrateToLatest()
     if (error !== undefined) throw error
     return results.map((result) => result.migrationName)

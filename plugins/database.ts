@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { ConfigError } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
 import { type Database, DatabaseUnavailable } from '../db/dialects/dialect.ts'
 import { catalogueSize, generateCsv } from '../db/import/generate.ts'
@@ -16,20 +18,28 @@ declare module 'fastify' {
   }
 }
 
+/** Seconds between attempts to connect, after the first one has failed. */
+const retryAfter = [1, 2, 5, 15]
+
 /**
  * Opens the database, and once the server listens connects, migrates and, if it is an empty SQLite,
- * fills it from the generator: the port answers meanwhile.
+ * fills it from the generator: the port answers meanwhile. What fails is tried again, since a database
+ * may come back.
+ * @throws ConfigError when DATABASE_URL names nothing that can be opened
  */
 async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: boolean }) {
   const { config } = app
-  const opened = await openDatabase(config.DATABASE_URL)
+  const opened = await openDatabase(config.DATABASE_URL).catch((error) => {
+    throw new ConfigError(`DATABASE_URL: cannot be opened: ${error.message}`, { cause: error })
+  })
+  const closing = new AbortController()
   const state: FastifyInstance['databaseState'] = {
     connected: Promise.resolve(),
     status: 'starting',
   }
   const whenReady = <T>(connection: T): T => {
-    if (state.status === 'starting') throw new DatabaseUnavailable('the database is starting')
-    return connection
+    if (state.status === 'ok') return connection
+    throw new DatabaseUnavailable(`the database is ${state.status}`)
   }
   app.decorate('databaseState', state)
   app.decorate('database', {
@@ -42,6 +52,19 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
     },
   })
 
+  async function connectAtLast() {
+    for (let attempt = 0; !closing.signal.aborted; attempt += 1) {
+      try {
+        return await connect()
+      } catch (error) {
+        const seconds = retryAfter[attempt] ?? retryAfter.at(-1)!
+        state.status = 'unavailable'
+        app.log.error(error, `the database cannot be used; trying again in ${seconds} s`)
+        await sleep(seconds * 1000, undefined, { signal: closing.signal }).catch(() => {})
+      }
+    }
+  }
+
   async function connect() {
     await opened.connect()
     const ran = await migrate(opened)
@@ -51,13 +74,11 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
   }
 
   app.addHook('onReady', async () => {
-    state.connected = connect()
-    state.connected.catch((error) => {
-      app.log.fatal(error, 'the database cannot be used')
-    })
+    state.connected = connectAtLast()
   })
   app.addHook('onClose', async () => {
-    await state.connected.catch(() => {})
+    closing.abort()
+    await state.connected
     await opened.close()
   })
 }

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import createError from '@fastify/error'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -46,10 +47,62 @@ async function errorsPlugin(app: FastifyInstance) {
     }
     return problem(request, reply, status, error.message, fieldProblems(error))
   })
+  const methodsOf = knownPaths(app)
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0]
-    return problem(request, reply, 404, `there is no ${request.method} ${path}`)
+    const path = request.url.split('?', 1)[0]!
+    const allowed = methodsOf(path)
+    const detail = `there is no ${request.method} ${path}`
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      return problem(request, reply, 404, detail)
+    }
+    reply.header('allow', allowed.join(', '))
+    return problem(request, reply, 405, `${detail}; it takes ${allowed.join(', ')}`)
   })
+}
+
+/** Gives the methods that some route takes at a path: none, and it is not found (RFC 9110, 15.5.6). */
+function knownPaths(app: FastifyInstance): (path: string) => string[] {
+  const routes: { pattern: RegExp; methods: string[] }[] = []
+  app.addHook('onRoute', ({ url, method }) => {
+    const source = url.replaceAll(/:\w+|\*|[^:*]+/g, (part) =>
+      part === '*' ? '.*' : part.startsWith(':') ? '[^/]+' : RegExp.escape(part),
+    )
+    routes.push({ pattern: new RegExp(`^${source}$`), methods: [method].flat() })
+  })
+  return (path) => {
+    const matching = routes.filter(({ pattern }) => pattern.test(path))
+    return [...new Set(matching.flatMap(({ methods }) => methods))].sort()
+  }
+}
+
+/** For `frameworkErrors`: a URL that the router cannot read, before any route or hook is known. */
+export function refuseUrl(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  problem(request, reply, error.statusCode ?? 400, error.message)
+}
+
+const parserStatus: Record<string, number> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+}
+
+/** For `clientErrorHandler`: bytes that are no HTTP request. What was asked for is not known. */
+export function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+  // As in Node itself: an answer already on its way must not get this one in its middle.
+  const { _httpMessage: under } = socket as { _httpMessage?: { headersSent: boolean } }
+  if (error.code === 'ECONNRESET' || !socket.writable || under?.headersSent) {
+    socket.destroy()
+    return
+  }
+  const status = parserStatus[error.code ?? ''] ?? 400
+  const title = STATUS_CODES[status]
+  const detail = 'the request cannot be read'
+  const body = JSON.stringify({ type: 'about:blank', title, status, detail })
+  socket.end(
+    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\n` +
+      `cache-control: no-store\r\nconnection: close\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
 }
 
 /** Sends a problem document; `type` is `about:blank`, since `title` is the status' own. */

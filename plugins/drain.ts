@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+/** Milliseconds without a request after which the connections still open are idle, and the limit. */
+const quiet = 100
+const limit = 2000
+
+/**
+ * Loses no request at the end. Node closes the connections that look idle at once, and one with the
+ * next request already on its way looks idle too. So first every answer says `Connection: close`
+ * (Fastify adds it while closing) until the clients have let go.
+ */
+async function drainPlugin(app: FastifyInstance) {
+  app.addHook('preClose', async () => {
+    if (!app.server.listening) return
+    const started = performance.now()
+    let latest = started
+    app.server.prependListener('request', () => {
+      latest = performance.now()
+    })
+    const open = () =>
+      new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count ?? 0)))
+    while ((await open()) > 0) {
+      const now = performance.now()
+      if (now - latest > quiet || now - started > limit) return
+      await sleep(5)
+    }
+  })
+}
+
+export default fp(drainPlugin, { name: 'drain' })

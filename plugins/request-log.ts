@@ -1,0 +1,19 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+/**
+ * One line for each answer that was not a hit: hits are the many, say nothing new, and are counted in
+ * the metrics. Routes that would fill the log (health, metrics) have a `logLevel` above `info`.
+ */
+async function requestLogPlugin(app: FastifyInstance) {
+  app.addHook('onResponse', (request, reply, done) => {
+    if (request.look?.status !== 'hit') {
+      const { method, url } = request
+      const ms = Math.round(reply.elapsedTime * 10) / 10
+      request.log.info({ method, url, status: reply.statusCode, ms }, 'request')
+    }
+    done()
+  })
+}
+
+export default fp(requestLogPlugin, { name: 'request-log', dependencies: ['cache'] })
