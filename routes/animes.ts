@@ -112,7 +112,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-const nothing = { type: 'object', additionalProperties: false } as const
+const nothing = { type: 'object', properties: {}, additionalProperties: false } as const
 
 /** The URL of the page at `cursor`, with the filters of this one (RFC 8288). */
 function nextUrl(query: Static<typeof ListParameters>, cursor: string): string {

@@ -84,8 +84,7 @@ export const ListParameters = Type.Object(
     sort: Type.Optional(
       Type.String({
         maxLength: 100,
-        description: `columns, each once, \`-\` for descending: ${sortable.join(', ')}. Unknown values come last.`,
-        examples: ['-score,title'],
+        description: `columns, each once, \`-\` for descending, such as \`-score,title\`: ${sortable.join(', ')}. Unknown values come last.`,
       }),
     ),
     fields: Type.Optional(
@@ -96,6 +95,7 @@ export const ListParameters = Type.Object(
         minimum: 1,
         maximum: 1000,
         description: 'titles a page; without it, all that match',
+        // The only example: Swagger UI fills it in, so that the first try is a page and not 3 MB.
         examples: [20],
       }),
     ),
