@@ -7,6 +7,7 @@ import database from './plugins/database.ts'
 import drain from './plugins/drain.ts'
 import errors, { refuseBytes, refuseUrl } from './plugins/errors.ts'
 import openapi from './plugins/openapi.ts'
+import redis from './plugins/redis.ts'
 import requestLog from './plugins/request-log.ts'
 import security from './plugins/security.ts'
 import validation from './plugins/validation.ts'
@@ -38,6 +39,7 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
   await app.register(errors)
   await app.register(validation)
   await app.register(database, { fill })
+  await app.register(redis)
   await app.register(auth)
   await app.register(cache)
   await app.register(requestLog)

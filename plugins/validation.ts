@@ -8,7 +8,13 @@ import fp from 'fastify-plugin'
  * unknown is dropped in silence: a misspelt filter would be a different list.
  */
 async function validationPlugin(app: FastifyInstance) {
-  const options = { allErrors: true, strict: false, useDefaults: true, removeAdditional: false }
+  const options = {
+    allErrors: true,
+    strict: false,
+    useDefaults: true,
+    removeAdditional: false,
+    multipleOfPrecision: 6,
+  }
   const text = addFormats.default(new Ajv({ ...options, coerceTypes: 'array' }))
   const typed = addFormats.default(new Ajv(options))
   app.setValidatorCompiler(({ schema, httpPart }) =>

@@ -96,6 +96,55 @@ export function encode(
   return work
 }
 
+/** The form of a packed answer; another number is another form, and not read. */
+const packedForm = 1
+
+/** What is kept of an answer beside its packed body. */
+export interface PackedMeta {
+  form: number
+  dimensions: string[]
+  etag: string
+  headers: string[]
+  coding: 'identity' | 'zstd'
+}
+
+/** An entry in the form in which instances share it: one zstd body and what else there is to say. */
+export async function pack(
+  entry: Entry,
+  onMade: (entry: Entry) => void,
+): Promise<{ meta: PackedMeta; bytes: Buffer }> {
+  const { coding, bytes } = await encode(entry, 'zstd', onMade)
+  const { dimensions, etag, headers } = entry
+  const meta: PackedMeta = {
+    form: packedForm,
+    dimensions: [...dimensions],
+    etag,
+    headers: [...headers],
+    coding: coding as PackedMeta['coding'],
+  }
+  return { meta, bytes }
+}
+
+const decompress = promisify(zlib.zstdDecompress)
+
+/**
+ * The entry of a packed answer.
+ * @throws Error when the bytes are damaged, or were packed in another form
+ */
+export async function unpack({
+  meta: text,
+  bytes,
+  ...fields
+}: { meta: string; bytes: Buffer } & Pick<Entry, 'key' | 'made' | 'expires'>): Promise<Entry> {
+  const { form, coding, ...meta } = JSON.parse(text) as PackedMeta
+  if (form !== packedForm) throw new Error(`a packed answer of form ${form}`)
+  const body = coding === 'zstd' ? await decompress(bytes) : bytes
+  if (etagOf(body) !== meta.etag) throw new Error('a packed answer is damaged')
+  const entry = createEntry({ ...fields, ...meta, body })
+  if (coding === 'zstd') entry.variants.set('zstd', variant(entry, 'zstd', bytes))
+  return entry
+}
+
 /** Bytes of memory that an entry takes, near enough. */
 export function sizeOf({ headers, key, variants }: Entry): number {
   let bytes = 1024 + 2 * key.length + headers.length * 32

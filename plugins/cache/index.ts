@@ -1,12 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
-import { type Entry, noneMatch } from './entry.ts'
-import type { Flight } from './flights.ts'
+import { deleteOutbox, readOutbox } from '../../db/outbox.ts'
+import { noneMatch } from './entry.ts'
 import { cacheStatus, carriedHeaders, codingFor, sendEntry, sharedHeaders } from './http.ts'
 import { createLocalJournal } from './journal.ts'
 import type { CacheKey } from './keys.ts'
-import { type Cache, createCache, type Fill, type Look } from './protocol.ts'
+import { type Cache, createCache, type Leading, type Look } from './protocol.ts'
+import { createRedisJournal } from './redis-journal.ts'
+import { createRelay } from './relay.ts'
+import { type Committed, commit, finish, type Work } from './write.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,18 +17,29 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** The query that this request leads for the cache, from its miss to its answer. */
-    leading: { fill: Fill; flight: Flight<Entry> } | null
+    leading: Leading | null
     /** What the lookup by URL found. */
     look: Look | null
+    /** Commits a write under its mark (rule 6); the `onSend` hook finishes it. */
+    write: <T>(work: Work<T>) => Promise<T>
+    committed: Committed[]
   }
   interface FastifyContextConfig {
     /** Makes a route's 200 answers cached, under the key of a validated request. */
     cache?: (request: FastifyRequest) => CacheKey
+    /** Makes a route a write: what it commits by `request.write` is invalidated before it answers. */
+    invalidates?: boolean
   }
 }
 
 /** Raw URLs whose key is known, so that a hit needs no parsing and no validation. */
 const knownUrls = { max: 10_000, longest: 512 }
+
+/** How often the outbox is looked into, in milliseconds. */
+const relayEvery = 1000
+
+/** How long a cache that was lost stays unused, in milliseconds; see RedisJournalOptions. */
+const holdOff = 1000
 
 /**
  * Puts the cache around every route that declares `config.cache`: a lookup before the handler and
@@ -36,8 +50,22 @@ async function cachePlugin(app: FastifyInstance) {
   const cache = createCache({
     maxBytes: config.CACHE_MAX_BYTES,
     ttl: config.CACHE_TTL * 1000,
-    openJournal: (replica, events) => createLocalJournal(replica, events, database.foreignVersion),
+    openJournal: (replica, events) =>
+      app.hasDecorator('redis')
+        ? createRedisJournal({ client: app.redis, replica, events, drain, log: app.log, holdOff })
+        : createLocalJournal(replica, events, database.foreignVersion),
   })
+  const relay = createRelay({
+    read: () => readOutbox(database.reader),
+    remove: (ids) => deleteOutbox(database.writer, ids),
+    journal: cache.journal,
+    every: relayEvery,
+    onError: (error) => app.log.debug({ err: error }, 'the outbox cannot be read now'),
+  })
+  async function drain(): Promise<boolean> {
+    await app.databaseState.connected
+    return relay.drain()
+  }
   const keys = new LRUCache<string, CacheKey>({ max: knownUrls.max })
   const constant = {
     'cache-control': config.READ_ROLE === 'public' ? 'no-cache' : 'private, no-cache',
@@ -48,10 +76,21 @@ async function cachePlugin(app: FastifyInstance) {
   app.decorate('cache', cache)
   app.decorateRequest('leading', null)
   app.decorateRequest('look', null)
-  app.addHook('onClose', () => cache.journal.close())
+  app.decorateRequest('committed')
+  app.decorateRequest('write', async function (this: FastifyRequest, work) {
+    const { result, ...committed } = await commit(database, cache, work)
+    this.committed = [...(this.committed ?? []), committed]
+    return result
+  } as FastifyRequest['write'])
+  app.addHook('onReady', async () => relay.start())
+  app.addHook('onClose', async () => {
+    await relay.stop()
+    await cache.journal.close()
+  })
 
   app.addHook('onRoute', (route) => {
     const keyOf = route.config?.cache
+    if (route.config?.invalidates) route.onSend = [invalidate, ...hooks(route.onSend)]
     if (keyOf === undefined) return
     // First, before the hook by which a HEAD route drops its body.
     route.onSend = [populate, ...hooks(route.onSend).filter((hook) => hook !== populate)]
@@ -85,16 +124,17 @@ async function cachePlugin(app: FastifyInstance) {
     const url = request.raw.url!
     if (url.length <= knownUrls.longest) keys.set(url, wanted)
     const look = request.look ?? (await cache.look(wanted.key))
+    request.look = look
     if (look.status === 'hit') {
       return sendEntry(cache, request, reply, look.entry, 'hit', carried(reply))
     }
-    const begun = await cache.begin(wanted, look.status === 'bypass')
+    const begun = await cache.begin(wanted, look)
     if ('fill' in begun) {
       request.leading = begun
       reply.helmet()
       return
     }
-    const status = begun.collapsed ? 'fwd=miss; collapsed' : 'hit'
+    const status = begun.hit ? 'hit' : 'fwd=miss; collapsed'
     sendEntry(cache, request, reply, begun.entry, status, carried(reply))
   }
 
@@ -106,7 +146,7 @@ async function cachePlugin(app: FastifyInstance) {
     const body = Buffer.from(payload as string)
     const headers = sharedHeaders(reply, constant)
     const { entry, stored } = await cache.store(fill, { body, headers })
-    flight.land(entry)
+    flight.land({ entry, hit: false })
     const forwarded = fill.bypass ? 'bypass; detail=redis-unavailable' : 'miss'
     const status = cacheStatus(entry, `fwd=${forwarded}${stored ? '; stored' : ''}`)
     const vary = [reply.getHeader('vary'), constant.vary].filter(Boolean).join(', ')
@@ -120,6 +160,15 @@ async function cachePlugin(app: FastifyInstance) {
     reply.header('etag', variant.etag).header('content-length', variant.bytes.length)
     if (variant.coding !== 'identity') reply.header('content-encoding', variant.coding)
     return variant.bytes
+  }
+
+  /** Rule 6, the end: by the time a write is answered, what it made wrong is gone. */
+  async function invalidate(request: FastifyRequest, reply: FastifyReply, payload: unknown) {
+    for (const committed of request.committed ?? []) {
+      const finished = await finish(database, cache, committed)
+      if (!finished) reply.header('cache-status', 'anime-api; detail=invalidation-deferred')
+    }
+    return payload
   }
 
   /** Whatever became of a leader, those who wait for it go on. */

@@ -1,21 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { type Change, everything, touches } from './keys.ts'
+import type { pack } from './entry.ts'
+import { type CacheKey, type Change, everything, touches } from './keys.ts'
 import type { JournalEntry, Replica, Version } from './replica.ts'
 
 /** A write that has begun: until it is finished, what it touches is neither served nor stored. */
 export interface Mark {
   id: string
   change: Change
+  placed: boolean
   /** `performance.now()` when the mark was asked for: its lease ends no earlier than counted so. */
   since: number
-}
-
-/** What an answer is stored with. */
-export interface StoredMeta {
-  key: string
-  dimensions: string[]
-  etag: string
-  headers: string[]
 }
 
 /** What a listing of the cache says of an answer. */
@@ -36,29 +30,45 @@ export interface Journal {
   catchUp: () => boolean | Promise<boolean>
   /**
    * Rule 6. Opens a change: entries it touches are dead, and none is stored until the mark is finished
-   * or its lease runs out. Undefined: the journal is out of reach, the outbox has to do.
+   * or its lease runs out. Not `placed`: the journal is out of reach, the outbox has to do.
    */
-  mark: (change: Change) => Promise<Mark | undefined>
-  /** Rule 6. Whether a mark still stands; asked last thing before the commit. */
-  holds: (mark: Mark) => Promise<boolean>
+  mark: (change: Change) => Promise<Mark>
+  /** Rule 6. Whether a mark still stands, asked last thing before the commit; undefined: who knows. */
+  holds: (mark: Mark) => Promise<boolean | undefined>
   /** Rule 6. Ends a change after its commit or rollback. `false`: not done, the outbox has to do. */
   finish: (change: Change, mark: string | null) => Promise<boolean>
-  /** Rule 3. Whether an answer read at `version` may be stored, and as of which version it stands. */
-  store: (meta: StoredMeta, body: Buffer, version: Version) => Promise<Version | undefined>
-  /** The shared copy of an answer, with the version as of which it stands. */
-  load: (key: string) => Promise<LoadedAnswer | undefined>
+  /** Rule 6. Ends a change found in the outbox, unless `catchUp` has seen it already. */
+  relay: (change: Change, mark: string | null) => Promise<boolean>
+  /**
+   * Rule 3. Whether the answer of a fill may be stored: the version by which it stands, or undefined.
+   * A shared tier keeps what `packed` gives.
+   */
+  store: (fill: Fill, packed: () => Promise<Packed>, ttl: number) => Promise<Version | undefined>
+  /** The shared copy of an answer, and the version by which it stands. */
+  load: (key: string) => Promise<Loaded | undefined>
   /** The shared copies, at most `limit`; undefined where there is no shared tier or it is away. */
-  list: (limit: number) => Promise<Listed[] | undefined>
-  remove: (key: string, dimensions: string[]) => Promise<boolean>
+  list: (limit: number) => Promise<Omit<Listed, 'age'>[] | undefined>
+  /** `unset`: there is no Redis to speak of. */
+  state: () => 'ok' | 'unavailable' | 'unset'
+  remove: (key: string) => Promise<void>
   close: () => Promise<void>
 }
 
-export interface LoadedAnswer extends StoredMeta {
-  body: Buffer
+/** A query about to be sent, and the version read before it (rule 3). */
+export interface Fill extends CacheKey {
   version: Version
-  /** Milliseconds it may still be served, and milliseconds since it was made. */
+  /** The version could not be read: the answer is not to be stored. */
+  bypass: boolean
+}
+
+export type Packed = Awaited<ReturnType<typeof pack>>
+
+export interface Loaded {
+  meta: string
+  bytes: Buffer
+  version: Version
+  /** Milliseconds that it may still be served. */
   ttl: number
-  age: number
 }
 
 /** What a journal tells the instance's own copies. */
@@ -67,7 +77,8 @@ export interface JournalEvents {
   onReset: (version: Version) => void
 }
 
-const token = () => randomBytes(8).toString('base64url')
+/** A name that no other will ever have. */
+export const randomToken = () => randomBytes(9).toString('base64url')
 
 /**
  * Rule 9. The journal of a process that shares its cache with nobody. Commits by other processes are
@@ -76,17 +87,17 @@ const token = () => randomBytes(8).toString('base64url')
 export function createLocalJournal(
   replica: Replica,
   { onEntry, onReset }: JournalEvents,
-  foreignVersion: () => number = () => 0,
+  foreignVersion?: () => number,
 ): Journal {
   const marks = new Map<string, Change>()
-  let foreign = foreignVersion()
-  onReset({ epoch: token(), position: 0, token: '' })
+  let foreign = foreignVersion?.()
+  onReset({ epoch: randomToken(), position: 0, token: '' })
 
   const append = (change: Change) =>
-    onEntry({ position: replica.version.position + 1, token: token(), change })
+    onEntry({ position: replica.version.position + 1, token: randomToken(), change })
 
   const catchUp = () => {
-    const seen = foreignVersion()
+    const seen = foreignVersion?.()
     if (seen !== foreign) {
       foreign = seen
       append(everything)
@@ -94,21 +105,24 @@ export function createLocalJournal(
     return true
   }
 
+  const finish = async (change: Change, mark: string | null) => {
+    append(change)
+    if (mark !== null) marks.delete(mark)
+    return true
+  }
+
   return {
     catchUp,
+    finish,
     mark: async (change) => {
-      const mark = { id: token(), change, since: performance.now() }
+      const mark = { id: randomToken(), change, placed: true, since: performance.now() }
       marks.set(mark.id, change)
       append(change)
       return mark
     },
     holds: async ({ id }) => marks.has(id),
-    finish: async (change, mark) => {
-      append(change)
-      if (mark !== null) marks.delete(mark)
-      return true
-    },
-    store: async ({ dimensions }, _body, version) => {
+    relay: async (change, mark) => foreignVersion !== undefined || finish(change, mark),
+    store: async ({ dimensions, version }) => {
       catchUp()
       const closed = marks.values().some((change) => touches(change, dimensions))
       if (closed || !replica.unchangedSince(version, dimensions)) return undefined
@@ -116,7 +130,8 @@ export function createLocalJournal(
     },
     load: async () => undefined,
     list: async () => undefined,
-    remove: async () => true,
+    state: () => 'unset',
+    remove: async () => {},
     close: async () => {},
   }
 }

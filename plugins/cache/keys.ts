@@ -30,14 +30,17 @@ export function canonicalKey(resource: string, query: Record<string, unknown>): 
   return `${resource}:${parts.join('&') || 'all'}`
 }
 
+/** A tag: a column and one value of it, free of spaces and commas. */
+const tag = (column: string, value: string | number) => `${column}:${encodeURIComponent(value)}`
+
 /**
  * Rule 2. The dimensions of a list: its equality filters, or `all` where it has none. Ranges, search,
  * sort and paging only narrow; they carry no tag.
  */
 export function dimensionsOf({ type, genre = [], year }: AnimeFilters): string[] {
-  const dimensions = [...new Set(genre)].map((name) => `genre:${name}`)
-  if (type !== undefined) dimensions.push(`type:${type}`)
-  if (year !== undefined) dimensions.push(`year:${year}`)
+  const dimensions = [...new Set(genre)].map((name) => tag('genre', name))
+  if (type !== undefined) dimensions.push(tag('type', type))
+  if (year !== undefined) dimensions.push(tag('year', year))
   return dimensions.length > 0 ? dimensions.sort() : ['all']
 }
 
@@ -46,9 +49,9 @@ export function dimensionsOf({ type, genre = [], year }: AnimeFilters): string[]
  * them.
  */
 export function imageOf({ id, type, year, genres }: AnimeRow): Image {
-  const tags = (JSON.parse(genres) as string[]).map((name) => `genre:${name}`)
-  tags.push('all', `id:${id}`, `type:${type}`)
-  if (year !== null) tags.push(`year:${year}`)
+  const tags = (JSON.parse(genres) as string[]).map((name) => tag('genre', name))
+  tags.push('all', tag('id', id), tag('type', type))
+  if (year !== null) tags.push(tag('year', year))
   return [...new Set(tags)].sort()
 }
 

@@ -1,8 +1,17 @@
 import { LRUCache } from 'lru-cache'
-import { type Coding, createEntry, type Entry, encode, etagOf, sizeOf } from './entry.ts'
+import {
+  type Coding,
+  createEntry,
+  type Entry,
+  encode,
+  etagOf,
+  pack,
+  sizeOf,
+  unpack,
+} from './entry.ts'
 import { createFlights, type Flight } from './flights.ts'
-import type { Journal, JournalEvents, Listed, Mark } from './journal.ts'
-import type { CacheKey, Change } from './keys.ts'
+import type { Fill, Journal, JournalEvents, Listed, Mark } from './journal.ts'
+import type { CacheKey } from './keys.ts'
 import { createReplica, type Replica, type Version } from './replica.ts'
 import { dimensionTree } from './tree.ts'
 
@@ -11,15 +20,15 @@ import { dimensionTree } from './tree.ts'
  * moment between the request's arrival and the answer. The nine rules by which it keeps that promise
  * are in docs/cache.md; here they stand in their order, without HTTP.
  *
- *   1 canonical keys           keys.ts    canonicalKey
- *   2 tags, any-of             keys.ts    dimensionsOf, imageOf, touches
- *   3 versions before the read protocol   begin, store
- *   4 every hit is checked     protocol   look; journal catchUp
- *   5 epoch                    replica.ts Version
- *   6 marks, leases, outbox    protocol   write; relay.ts
- *   7 one query a key          flights.ts
- *   8 slower, never wrong      breaker.ts
- *   9 no Redis                 journal.ts createLocalJournal
+ *   1 canonical keys              keys.ts      canonicalKey
+ *   2 tags, any-of                keys.ts      dimensionsOf, imageOf, touches
+ *   3 versions before the read    protocol.ts  begin, store
+ *   4 every hit is checked        protocol.ts  look; redis-journal.ts catchUp
+ *   5 epoch                       replica.ts   Version; redis-journal.ts attach
+ *   6 marks, leases, outbox       write.ts; protocol.ts confirm; relay.ts
+ *   7 one query a key             flights.ts
+ *   8 slower, never wrong         breaker.ts
+ *   9 no Redis                    journal.ts   createLocalJournal
  */
 
 export interface CacheOptions {
@@ -31,18 +40,19 @@ export interface CacheOptions {
 }
 
 /** What came of looking for an answer. */
-export type Look =
-  | { status: 'hit'; entry: Entry; tier: 'memory' | 'redis' }
-  | { status: 'miss' }
-  | { status: 'bypass' }
+export type Look = { status: 'hit'; entry: Entry } | { status: 'miss' | 'bypass' }
 
-/** A query about to be sent, and the version read before it (rule 3). */
-export interface Fill extends CacheKey {
-  version: Version
-  bypass: boolean
+/** What a flight lands with: an answer, and whether the cache had it. */
+export interface Landing {
+  entry: Entry
+  hit: boolean
 }
 
-const alone: Flight<Entry> = { outcome: Promise.resolve(undefined), land: () => {} }
+/** A request that has to send the query of its key, for itself and all who wait for it. */
+export interface Leading {
+  fill: Fill
+  flight: Flight<Landing>
+}
 
 /** How long a mark stands without being finished, in milliseconds. */
 export const markLease = 10_000
@@ -50,10 +60,12 @@ export const markLease = 10_000
 /** A write's mark had grown too old to commit under, or was lost with Redis: begin again. */
 export class MarkLost extends Error {}
 
+const alone: Flight<Landing> = { outcome: Promise.resolve(undefined), land: () => {} }
+
 export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
   const tree = dimensionTree()
   const replica = createReplica()
-  const flights = createFlights<Entry>()
+  const flights = createFlights<Landing>()
   const totals = { hits: 0, misses: 0, bypasses: 0, invalidations: 0 }
   const memory = new LRUCache<string, Entry>({
     maxSize: maxBytes,
@@ -76,7 +88,7 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
     },
   })
 
-  /** Local copies stand as of the replica's version: whatever touches them has removed them. */
+  /** A local copy stands by the replica's version: a write that touches it has removed it. */
   function local(key: string): Entry | undefined {
     const entry = memory.get(key)
     if (entry === undefined) return undefined
@@ -85,16 +97,23 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
     return undefined
   }
 
-  function keep(entry: Entry, asOf: Version): void {
-    if (!replica.unchangedSince(asOf, entry.dimensions)) return
+  function keep(entry: Entry, version: Version): void {
+    if (!replica.unchangedSince(version, entry.dimensions)) return
     memory.set(entry.key, entry)
     if (memory.has(entry.key)) tree.add(entry.key, entry.dimensions)
   }
 
-  function hit(entry: Entry, tier: 'memory' | 'redis'): Look {
+  /** An encoding made later makes the entry larger: the memory's account follows. */
+  function grown(entry: Entry): void {
+    if (memory.peek(entry.key) !== entry) return
+    memory.set(entry.key, entry)
+    if (!memory.has(entry.key)) tree.remove(entry.key, entry.dimensions)
+  }
+
+  function hit(entry: Entry): Look {
     entry.hits += 1
     totals.hits += 1
-    return { status: 'hit', entry, tier }
+    return { status: 'hit', entry }
   }
 
   /**
@@ -102,54 +121,71 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
    * may be used. Answers at once where the journal does.
    */
   function look(key: string): Look | Promise<Look> {
-    const current = journal.catchUp()
-    if (current === true) {
+    const lookNow = (current: boolean): Look => {
+      if (!current) return { status: 'bypass' }
       const entry = local(key)
-      if (entry !== undefined) return hit(entry, 'memory')
+      return entry === undefined ? { status: 'miss' } : hit(entry)
     }
-    return lookFurther(key, current)
+    const current = journal.catchUp()
+    return typeof current === 'boolean' ? lookNow(current) : current.then(lookNow)
   }
 
-  async function lookFurther(key: string, current: boolean | Promise<boolean>): Promise<Look> {
-    if (!(await current)) return { status: 'bypass' }
-    const entry = local(key)
-    if (entry !== undefined) return hit(entry, 'memory')
+  /** The copy that the instances share; a damaged one is removed. */
+  async function loadShared(key: string): Promise<Entry | undefined> {
     const loaded = await journal.load(key)
-    if (loaded === undefined) return { status: 'miss' }
-    const made = Date.now() - loaded.age
-    const shared = createEntry({ ...loaded, made, expires: Date.now() + loaded.ttl })
-    keep(shared, loaded.version)
-    return hit(shared, 'redis')
+    if (loaded === undefined) return undefined
+    const expires = Date.now() + loaded.ttl
+    try {
+      const entry = await unpack({
+        ...loaded,
+        key,
+        expires,
+        made: Math.min(Date.now(), expires - ttl),
+      })
+      keep(entry, loaded.version)
+      hit(entry)
+      return entry
+    } catch {
+      await journal.remove(key)
+      return undefined
+    }
   }
 
   /**
-   * Rules 3 and 7. Leads the one query for a key, or gives the answer of the query that another
-   * request leads. A leader that had to wait looks again: its predecessor's answer may stand. After
-   * leaders that came back with nothing, a request goes on alone.
+   * Rules 3 and 7. For a request that found no local copy: it leads the one query of its key, or lands
+   * with what another leads. A leader looks in memory again if it had to wait, and in the shared tier,
+   * before it goes to the database. After leaders that came back with nothing it goes on alone.
    */
-  async function begin(
-    wanted: CacheKey,
-    bypass: boolean,
-  ): Promise<{ fill: Fill; flight: Flight<Entry> } | { entry: Entry; collapsed: boolean }> {
+  async function begin(wanted: CacheKey, { status }: Look): Promise<Landing | Leading> {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const mustWait = flights.busy(wanted.key)
       const joined = await flights.join(wanted.key)
-      if ('landed' in joined) {
-        if (joined.landed !== undefined) return { entry: joined.landed, collapsed: true }
-        continue
-      }
-      const flight = joined.lead
-      if (mustWait) {
-        const again = await look(wanted.key)
-        if (again.status === 'hit') {
-          flight.land(again.entry)
-          return { entry: again.entry, collapsed: false }
-        }
-        bypass = again.status === 'bypass'
-      }
-      return { fill: { ...wanted, version: replica.version, bypass }, flight }
+      if ('lead' in joined) return lead(wanted, joined.lead, mustWait ? undefined : status)
+      if (joined.landed === undefined) continue
+      totals[joined.landed.hit ? 'hits' : 'misses'] += 1
+      return joined.landed
     }
     return { fill: { ...wanted, version: replica.version, bypass: true }, flight: alone }
+  }
+
+  async function lead(
+    wanted: CacheKey,
+    flight: Flight<Landing>,
+    seen: Look['status'] | undefined,
+  ): Promise<Landing | Leading> {
+    try {
+      const again = seen === undefined ? await look(wanted.key) : undefined
+      const bypass = (again?.status ?? seen) === 'bypass'
+      const fill = { ...wanted, version: replica.version, bypass }
+      const entry =
+        again?.status === 'hit' ? again.entry : bypass ? undefined : await loadShared(wanted.key)
+      if (entry === undefined) return { fill, flight }
+      flight.land({ entry, hit: true })
+      return { entry, hit: true }
+    } catch (error) {
+      flight.land(undefined)
+      throw error
+    }
   }
 
   /**
@@ -162,7 +198,7 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
   ): Promise<{ entry: Entry; stored: boolean }> {
     const { key, dimensions } = fill
     const made = Date.now()
-    const lifetime = ttl * (0.9 + 0.1 * Math.random())
+    const lifetime = Math.round(ttl * (0.9 + 0.1 * Math.random()))
     const etag = etagOf(answer.body)
     const entry = createEntry({ ...answer, key, dimensions, etag, made, expires: made + lifetime })
     if (fill.bypass) {
@@ -170,72 +206,56 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
       return { entry, stored: false }
     }
     totals.misses += 1
-    const meta = { key, dimensions, etag, headers: answer.headers }
-    const asOf = await journal.store(meta, answer.body, fill.version)
-    if (asOf === undefined) return { entry, stored: false }
-    keep(entry, asOf)
+    const version = await journal.store(fill, () => pack(entry, grown), lifetime)
+    if (version === undefined) return { entry, stored: false }
+    keep(entry, version)
     return { entry, stored: true }
   }
 
-  /** An encoding made later makes the entry larger: the memory's account follows. */
-  function grown(entry: Entry): void {
-    if (memory.peek(entry.key) !== entry) return
-    memory.set(entry.key, entry)
-    if (!memory.has(entry.key)) tree.remove(entry.key, entry.dimensions)
-  }
-
   /**
-   * Rule 6, the last step before a commit.
+   * Rule 6, the last step before a commit. A mark that cannot be asked for stands for its lease.
    * @throws MarkLost when the mark is older than half its lease, or gone
    */
   async function confirm(mark: Mark): Promise<void> {
+    if (!mark.placed) return
+    if ((await journal.holds(mark)) === false) throw new MarkLost('the mark is gone')
     if (performance.now() - mark.since > markLease / 2) throw new MarkLost('the mark is too old')
-    if (!(await journal.holds(mark))) throw new MarkLost('the mark is gone')
+  }
+
+  /** The answers held, local ones first, at most `limit` of each tier. */
+  async function list(limit: number): Promise<(Listed & { tier: 'memory' | 'redis' })[]> {
+    const now = Date.now()
+    const locals = [...memory.values()].slice(0, limit)
+    const held = locals.map((entry) => ({
+      key: entry.key,
+      tags: [...entry.dimensions],
+      bytes: sizeOf(entry),
+      age: Math.floor((now - entry.made) / 1000),
+      ttl: Math.max(0, Math.floor((entry.expires - now) / 1000)),
+      hits: entry.hits,
+      tier: 'memory' as const,
+    }))
+    const there = (await journal.list(limit)) ?? []
+    const age = (left: number) => Math.max(0, Math.floor(ttl / 1000) - left)
+    return [...held, ...there.map((one) => ({ ...one, age: age(one.ttl), tier: 'redis' as const }))]
   }
 
   return {
     look,
     begin,
     store,
-    /** Rule 6. Marks what a write is about to change; undefined when the journal is out of reach. */
-    mark: (change: Change) => journal.mark(change),
     confirm,
-    /** Rule 6. Ends a write, committed or not. `false`: the outbox row has to stay. */
-    finish: (change: Change, mark: string | null) => journal.finish(change, mark),
+    list,
     encode: (entry: Entry, coding: Coding) => encode(entry, coding, grown),
-    totals,
-    list: (limit: number) => list(memory, journal, limit),
-    remove: async (key: string) => {
-      const held = memory.peek(key)
+    /** Drops one answer here and in the shared tier. */
+    async remove(key: string): Promise<void> {
       memory.delete(key)
-      return journal.remove(key, [...(held?.dimensions ?? [])])
+      await journal.remove(key)
     },
-    get bytes() {
-      return memory.calculatedSize
-    },
-    get size() {
-      return memory.size
-    },
+    totals,
+    memory,
     journal,
   }
 }
 
 export type Cache = ReturnType<typeof createCache>
-
-/** The answers held here, most recently used first, and those of the shared tier. */
-async function list(memory: LRUCache<string, Entry>, journal: Journal, limit: number) {
-  const now = Date.now()
-  const local: (Listed & { hits: number })[] = []
-  for (const [key, entry] of memory.entries()) {
-    if (local.length >= limit) break
-    local.push({
-      key,
-      tags: [...entry.dimensions],
-      bytes: sizeOf(entry),
-      age: Math.floor((now - entry.made) / 1000),
-      ttl: Math.max(0, Math.floor((entry.expires - now) / 1000)),
-      hits: entry.hits,
-    })
-  }
-  return { local, shared: await journal.list(limit) }
-}

@@ -1,0 +1,48 @@
+import type { Kysely, Transaction } from 'kysely'
+import { type Change, everything } from '../plugins/cache/keys.ts'
+import type { Schema } from './schema.ts'
+
+/** A committed write that the cache may not have been told of. */
+export interface OutboxRow {
+  id: number
+  change: Change
+  /** The mark under which it was committed; null for a write past the API. */
+  mark: string | null
+}
+
+/** Leaves the trace of a write in its own transaction (rule 6) and gives the row's id. */
+export async function insertOutbox(
+  trx: Transaction<Schema>,
+  change: Change,
+  mark: string | null,
+): Promise<void> {
+  await trx
+    .insertInto('outbox')
+    .values({ tags: change === everything ? everything : JSON.stringify(change), mark })
+    .execute()
+}
+
+/** What is left in the outbox, oldest first. A row that is no JSON counts as everything. */
+export async function readOutbox(db: Kysely<Schema>): Promise<OutboxRow[]> {
+  const rows = await db.selectFrom('outbox').select(['id', 'tags', 'mark']).orderBy('id').execute()
+  return rows.map(({ id, tags, mark }) => ({ id, mark, change: parse(tags) }))
+}
+
+export async function deleteOutbox(db: Kysely<Schema>, ids: number[]): Promise<void> {
+  if (ids.length > 0) await db.deleteFrom('outbox').where('id', 'in', ids).execute()
+}
+
+/** Drops the row of a finished write. */
+export async function deleteOutboxMark(db: Kysely<Schema>, mark: string): Promise<void> {
+  await db.deleteFrom('outbox').where('mark', '=', mark).execute()
+}
+
+function parse(tags: string): Change {
+  try {
+    const images: unknown = JSON.parse(tags)
+    const fits = Array.isArray(images) && images.every((image) => Array.isArray(image))
+    return fits ? (images as Change) : everything
+  } catch {
+    return everything
+  }
+}

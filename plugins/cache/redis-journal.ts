@@ -1,0 +1,283 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cluster, Redis } from 'ioredis'
+import { createBreaker } from './breaker.ts'
+import { type Journal, type JournalEvents, randomToken } from './journal.ts'
+import { type Change, everything } from './keys.ts'
+import { markLease } from './protocol.ts'
+import type { JournalEntry, Replica, Version } from './replica.ts'
+import { scripts } from './scripts.ts'
+
+export interface RedisJournalOptions {
+  client: Redis | Cluster
+  replica: Replica
+  events: JournalEvents
+  /** Applies what is left in the outbox; false when it could not. */
+  drain: () => Promise<boolean>
+  log: { info: (message: string) => void; warn: (message: string) => void }
+  /**
+   * Milliseconds for which a cache that was lost is not used again: other instances may need as long
+   * to notice that Redis is back, and their writes until then are in the outbox alone.
+   */
+  holdOff: number
+}
+
+/** The hash tag that puts every key of the cache into one slot of a Redis Cluster. */
+export const prefix = '{animes}:'
+const clockKey = `${prefix}@clock`
+
+/** How often a lost Redis is tried again, and how often the server's identity is asked, in ms. */
+const retryEvery = 250
+const identifyEvery = 1000
+
+type Name = keyof typeof scripts
+type Commands = Record<Name | `${Name}Buffer`, Command>
+type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
+
+/** The journal of all instances that share a Redis: rules 3 to 6, and 8. */
+export function createRedisJournal(options: RedisJournalOptions): Journal {
+  const { client, replica, events, drain, log, holdOff } = options
+  const run = defineScripts(client)
+  let known = ''
+  let server = ''
+  let owner: unknown
+  let lostBefore = false
+  let distrust = false
+  const started = performance.now()
+
+  const breaker = createBreaker({
+    recover,
+    every: retryEvery,
+    onChange(closed) {
+      if (closed) log.info('the cache is in use')
+      else log.warn('redis is out of reach: the cache is not used')
+    },
+  })
+
+  function lost(error?: unknown): void {
+    // State that the scripts cannot read is not to be trusted: the next epoch begins without it.
+    if (/WRONGTYPE|user_script|Error running script/.test(String(error))) distrust = true
+    lostBefore = true
+    breaker.trip()
+  }
+
+  /** Runs a command; a failure opens the breaker and gives undefined. */
+  async function attempt<T>(command: Promise<T>): Promise<T | undefined> {
+    try {
+      return await command
+    } catch (error) {
+      lost(error)
+      return undefined
+    }
+  }
+
+  // ---- Rule 4: every hit is checked.
+
+  let batch: Promise<boolean> | undefined
+
+  /**
+   * All requests of one turn of the event loop share one read of the clock. It is sent when the turn
+   * ends: nobody joins a read already sent, which could have been answered before he arrived.
+   */
+  function catchUp(): boolean | Promise<boolean> {
+    if (!breaker.closed) return false
+    batch ??= new Promise((resolve) => {
+      setImmediate(() => {
+        batch = undefined
+        readClock().then(resolve)
+      })
+    })
+    return batch
+  }
+
+  async function readClock(): Promise<boolean> {
+    const clock = await attempt(client.get(clockKey))
+    if (clock === undefined || !breaker.closed) return false
+    if (slotOwner(client) !== owner) {
+      lost()
+      return false
+    }
+    return clock === known || ((await synchronise()) && breaker.closed)
+  }
+
+  /** Brings the replica to the end of the journal, or to a new beginning. */
+  async function synchronise(): Promise<boolean> {
+    const { epoch, position, token } = replica.version
+    const answer = (await attempt(run.since(epoch, position, token || '-'))) as string[] | undefined
+    if (answer === undefined) return false
+    const [clock, ...entries] = answer
+    if (clock === undefined) {
+      // Flushed: whoever notices begins a new epoch (rule 5).
+      lost()
+      return false
+    }
+    if (entries[0] === 'reset') {
+      events.onReset(parseVersion(clock))
+    } else {
+      for (const text of entries) {
+        const entry = parseEntry(text)
+        if (entry.position > replica.version.position) events.onEntry(entry)
+      }
+    }
+    known = clock
+    return true
+  }
+
+  // ---- Rule 5: epoch.
+
+  /** Makes sure that clock, journal and this instance are of one history on the present server. */
+  async function attach(): Promise<boolean> {
+    if (client.status !== 'ready') return false
+    const identity = (await run.server()) as string
+    const force = distrust ? 'force' : ''
+    const clock = (await run.found(randomToken(), identity, Math.max(holdOff, 1), force)) as string
+    distrust = false
+    owner = slotOwner(client)
+    server = identity
+    return clock === known || synchronise()
+  }
+
+  /** A failover behind a proxy breaks no connection: the server's own name tells. */
+  async function identify(): Promise<void> {
+    if (!breaker.closed) return
+    const identity = await attempt(run.server())
+    if (identity !== undefined && identity !== server) lost()
+  }
+
+  // ---- Rule 8: slower, never wrong.
+
+  async function recover(signal: AbortSignal): Promise<boolean> {
+    if (client.status !== 'ready') lostBefore ||= performance.now() - started > holdOff
+    if (!(await attach()) || !(await drain())) return false
+    if (!lostBefore) return true
+    await sleep(holdOff, undefined, { signal })
+    return (await attach()) && (await drain())
+  }
+
+  watchConnections(client, () => {
+    lostBefore ||= known !== ''
+    breaker.trip()
+  })
+  const timer = setInterval(identify, identifyEvery)
+  timer.unref()
+  breaker.start()
+
+  // ---- Rule 6: marks.
+
+  /** A write tries Redis even while the breaker is open: it may be the first to reach it again. */
+  async function tell(command: () => Promise<unknown>): Promise<boolean> {
+    if (client.status !== 'ready') return false
+    return (await attempt(command())) === 1
+  }
+
+  async function finish(change: Change, mark: string | null): Promise<boolean> {
+    return tell(() => run.finish(mark ?? '', textOf(change), randomToken()))
+  }
+
+  return {
+    catchUp,
+    finish,
+    relay: finish,
+    async mark(change) {
+      const id = randomToken()
+      const since = performance.now()
+      const placed = await tell(() => run.mark(id, textOf(change), markLease, randomToken()))
+      return { id, change, placed, since }
+    },
+    async holds({ id }) {
+      const held = await attempt(run.holds(id))
+      return held === undefined ? undefined : held === 1
+    },
+
+    // ---- Rule 3: versions are read before the database is.
+
+    async store({ key, dimensions, version }, packed, ttl) {
+      if (!breaker.closed) return undefined
+      const { meta, bytes } = await packed()
+      const { epoch, position } = version
+      const text = JSON.stringify(meta)
+      const at = JSON.stringify(dimensions)
+      // A Redis that is full refuses answers, and only them: that is a miss, not an outage.
+      const clock = await run.store(key, at, epoch, position, ttl, text, bytes).catch(refused)
+      return breaker.closed && typeof clock === 'string' ? parseVersion(clock) : undefined
+    },
+    async load(key) {
+      if (!breaker.closed) return undefined
+      const answer = (await run.loadBuffer(key).catch(refused)) as
+        | [Buffer, Buffer, Buffer, number]
+        | null
+        | undefined
+      if (!answer || !breaker.closed) return undefined
+      const [clock, meta, bytes, ttl] = answer
+      return { version: parseVersion(clock.toString()), meta: meta.toString(), bytes, ttl }
+    },
+
+    async list(limit) {
+      const flat = (await attempt(run.list(limit))) as (string | number)[] | undefined
+      if (flat === undefined) return undefined
+      return Array.from({ length: flat.length / 4 }, (_, row) => {
+        const [key, path, bytes, ttl] = flat.slice(row * 4)
+        return {
+          key: String(key),
+          tags: String(path).split(','),
+          bytes: Number(bytes),
+          ttl: Math.floor(Number(ttl) / 1000),
+        }
+      })
+    },
+    async remove(key) {
+      await client.unlink(prefix + key).catch(refused)
+    },
+    state: () => (breaker.closed ? 'ok' : 'unavailable'),
+    async close() {
+      clearInterval(timer)
+      breaker.stop()
+    },
+  }
+
+  function refused(error: Error): undefined {
+    if (!/OOM|WRONGTYPE/.test(error.message)) lost(error)
+    return undefined
+  }
+}
+
+const textOf = (change: Change) => (change === everything ? everything : JSON.stringify(change))
+
+function parseVersion(clock: string): Version {
+  const [epoch = '', position, token = ''] = clock.split(' ')
+  return { epoch, position: Number(position), token }
+}
+
+function parseEntry(text: string) {
+  const [position, token = '', change = everything] = text.split(' ')
+  return {
+    position: Number(position),
+    token,
+    change: change === everything ? change : (JSON.parse(change) as Change),
+  } as JournalEntry
+}
+
+/** Adds the scripts to the client, each with the clock as its key, and gives them as functions. */
+function defineScripts(client: Redis | Cluster): Commands {
+  const commands: Record<string, Command> = {}
+  for (const [name, lua] of Object.entries(scripts)) {
+    const command = `cache:${name}`
+    client.defineCommand(command, { numberOfKeys: 1, lua })
+    const methods = client as unknown as Record<string, Command>
+    commands[name] = (...args) => methods[command]!(clockKey, ...args)
+    commands[`${name}Buffer`] = (...args) => methods[`${command}Buffer`]!(clockKey, ...args)
+  }
+  return commands as Commands
+}
+
+/** The node that a cluster client sends the cache's slot to; constant without a cluster. */
+function slotOwner(client: Redis | Cluster): unknown {
+  return 'slots' in client ? client.slots[clusterSlot]?.[0] : undefined
+}
+
+/** The slot of the hash tag: CRC16 of `animes`, modulo 16384 (Redis Cluster specification). */
+const clusterSlot = 1400
+
+function watchConnections(client: Redis | Cluster, onClose: () => void): void {
+  client.on('close', onClose)
+  if ('slots' in client) client.on('+node', (node: Redis) => node.on('close', onClose))
+}

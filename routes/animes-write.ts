@@ -1,0 +1,131 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply } from 'fastify'
+import type { Static } from 'typebox'
+import { type AnimeRow, deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
+import { etagOf, opaque } from '../plugins/cache/entry.ts'
+import { imageOf } from '../plugins/cache/keys.ts'
+import { NotFound, PreconditionFailed } from '../plugins/errors.ts'
+import { renderAnime } from './render.ts'
+import { Anime, AnimeChanges, AnimeId, NewAnime, problems } from './schemas.ts'
+
+const json = 'application/json; charset=utf-8'
+const tags = ['catalogue']
+const security = [{ bearer: [] }]
+
+/**
+ * The catalogue, for writing, by admins. Each route commits through `request.write`, which marks what
+ * it changes; the cache's hook ends the invalidation before the answer leaves.
+ */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { database } = app
+  const onRequest = app.mustBe('admin')
+
+  app.post(
+    '/animes',
+    {
+      onRequest,
+      config: { invalidates: true },
+      schema: {
+        operationId: 'addAnime',
+        summary: 'Add a title',
+        tags,
+        security,
+        body: NewAnime,
+        response: { 201: Anime as unknown, ...problems(400, 401, 403, 503) },
+      },
+    },
+    async (request, reply) => {
+      const row = await request.write(async (trx) => {
+        const result = await insertAnime(database, trx, valuesOf(request.body))
+        return { result, change: [imageOf(result)] }
+      })
+      return answer(reply.code(201).header('location', `/v1/animes/${row.id}`), row)
+    },
+  )
+
+  app.patch(
+    '/animes/:id',
+    {
+      onRequest,
+      config: { invalidates: true },
+      schema: {
+        operationId: 'changeAnime',
+        summary: 'Change a title; with `If-Match`, only as it was seen',
+        tags,
+        security,
+        params: AnimeId,
+        body: AnimeChanges,
+        response: { 200: Anime as unknown, ...problems(400, 401, 403, 404, 412, 503) },
+      },
+    },
+    async (request, reply) => {
+      const row = await request.write(async (trx) => {
+        const before = found(request.params.id, await lockAnime(database, trx, request.params.id))
+        checkMatch(request.headers['if-match'], before)
+        const { genres, ...changes } = request.body
+        const result = await updateAnime(trx, before, {
+          ...changes,
+          ...(genres === undefined ? {} : { genres: JSON.stringify(genres) }),
+        })
+        return { result, change: [imageOf(before), imageOf(result)] }
+      })
+      return answer(reply, row)
+    },
+  )
+
+  app.delete(
+    '/animes/:id',
+    {
+      onRequest,
+      config: { invalidates: true },
+      schema: {
+        operationId: 'removeAnime',
+        summary: 'Remove a title; with `If-Match`, only as it was seen',
+        tags,
+        security,
+        params: AnimeId,
+        response: { 204: { type: 'null' } as unknown, ...problems(400, 401, 403, 404, 412, 503) },
+      },
+    },
+    async (request, reply) => {
+      await request.write(async (trx) => {
+        const before = found(request.params.id, await lockAnime(database, trx, request.params.id))
+        checkMatch(request.headers['if-match'], before)
+        await deleteAnime(trx, before.id)
+        return { result: undefined, change: [imageOf(before)] }
+      })
+      return reply.code(204).send()
+    },
+  )
+}
+
+/** A title as it now stands, with the ETag under which a GET gives it. */
+function answer(reply: FastifyReply, row: AnimeRow) {
+  const body = renderAnime(row)
+  return reply
+    .type(json)
+    .header('etag', `"${etagOf(body)}"`)
+    .send(body)
+}
+
+function valuesOf(body: Static<typeof NewAnime>): Omit<AnimeRow, 'id'> {
+  const { title, type = 'UNKNOWN', year = null, score = null, episodes = null, genres = [] } = body
+  return { title, type, year, score, episodes, genres: JSON.stringify(genres) }
+}
+
+function found(id: number, row: AnimeRow | undefined): AnimeRow {
+  if (row === undefined) throw new NotFound(`there is no anime ${id}`)
+  return row
+}
+
+/** RFC 9110, 13.1.1: strong comparison, so that a weak tag never matches. */
+function checkMatch(field: string | undefined, row: AnimeRow): void {
+  if (field === undefined || field.trim() === '*') return
+  const current = etagOf(renderAnime(row))
+  const listed = field.split(',').filter((tag) => !tag.trim().startsWith('W/'))
+  if (!listed.some((tag) => opaque(tag) === current)) {
+    throw new PreconditionFailed(`anime ${row.id} has changed since; read it again`)
+  }
+}
+
+export default routes
