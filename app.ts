@@ -12,6 +12,8 @@ import requestLog from './plugins/request-log.ts'
 import security from './plugins/security.ts'
 import validation from './plugins/validation.ts'
 import animes from './routes/animes.ts'
+import animesWrite from './routes/animes-write.ts'
+import cacheRoutes from './routes/cache.ts'
 import health from './routes/health.ts'
 
 export interface AppOptions {
@@ -48,6 +50,8 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
 
   await app.register(health)
   await app.register(animes, { prefix: '/v1' })
+  await app.register(animesWrite, { prefix: '/v1' })
+  await app.register(cacheRoutes, { prefix: '/v1' })
   return app
 }
 

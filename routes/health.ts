@@ -41,8 +41,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async () => {
       const database = app.databaseState.status
-      const redis = 'unset'
-      const ok = database === 'ok'
+      const redis = app.cache.journal.state()
+      const ok = database === 'ok' && redis !== 'unavailable'
       return { status: ok ? ('ok' as const) : ('degraded' as const), database, redis }
     },
   )

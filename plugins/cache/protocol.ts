@@ -66,7 +66,7 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
   const tree = dimensionTree()
   const replica = createReplica()
   const flights = createFlights<Landing>()
-  const totals = { hits: 0, misses: 0, bypasses: 0, invalidations: 0 }
+  const totals = { hits: 0, misses: 0, bypasses: 0, invalidations: 0, staleReads: 0 }
   const memory = new LRUCache<string, Entry>({
     maxSize: maxBytes,
     sizeCalculation: sizeOf,
