@@ -64,6 +64,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'One title',
         tags,
         params: AnimeId,
+        querystring: nothing,
         response: answers(Anime, 400, 404, 503),
       },
     },
