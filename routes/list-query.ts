@@ -48,7 +48,10 @@ export const listKey = ({ canonical, query }: ParsedList): CacheKey => ({
   dimensions: dimensionsOf(query.filters),
 })
 
-/** Keys after `id`, which no two titles share, are dropped, and so is `id` alone: the default. */
+/**
+ * Equal orders have equal keys: what follows `id`, which no two titles share, is dropped, and so is an
+ * `id` that would be added anyhow.
+ */
 function parseSort(text: string | undefined): SortKey[] {
   if (text === undefined) return []
   const keys = text.split(',').map((name): SortKey => {
@@ -63,9 +66,9 @@ function parseSort(text: string | undefined): SortKey[] {
     throw new BadField('sort', 'names a column twice')
   }
   const whole = totalOrder(keys)
-  const shortest = whole.length === keys.length ? whole : keys
-  const [only] = shortest
-  return shortest.length === 1 && only?.column === 'id' && !only.descending ? [] : shortest
+  const withoutId = whole.slice(0, -1)
+  const added = totalOrder(withoutId).at(-1)!
+  return added.descending === whole.at(-1)!.descending ? withoutId : whole
 }
 
 function parseFields(text: string | undefined): readonly AnimeColumn[] {

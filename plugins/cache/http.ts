@@ -1,20 +1,11 @@
-import { Negotiator } from '@fastify/accept-negotiator'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { LRUCache } from 'lru-cache'
+import { negotiate } from './coding.ts'
 import { type Coding, type Entry, noneMatch, type Variant } from './entry.ts'
 import type { Cache } from './protocol.ts'
 
-const negotiator = new Negotiator({
-  supportedValues: ['zstd', 'br', 'gzip', 'identity'],
-  cache: new LRUCache<string, string>({ max: 500 }),
-})
-
-/** The content coding for a request: zstd, br, gzip, as its `Accept-Encoding` allows. */
-export function codingFor(request: FastifyRequest): Coding {
-  const accepted = request.headers['accept-encoding']
-  if (accepted === undefined || accepted.length > 500) return 'identity'
-  return (negotiator.negotiate(accepted) as Coding | null) ?? 'identity'
-}
+/** The content coding for a request. */
+export const codingFor = ({ headers }: FastifyRequest): Coding =>
+  negotiate(headers['accept-encoding'])
 
 /** How an answer came about, as the parameters of a `Cache-Status` member (RFC 9211). */
 export type CacheStatus = 'hit' | `fwd=${string}`

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import { startApp } from '../support/app.ts'
 import {
@@ -182,7 +182,7 @@ t.test('lists', async (t) => {
     const seen: number[] = []
     let url: string | undefined = "/v1/animes?genre=Coup+d'etat&genre=Drama&sort=-year&limit=11"
     while (url !== undefined) {
-      const answer = await app.inject(url)
+      const answer: LightMyRequestResponse = await app.inject(url)
       t.equal(answer.statusCode, 200)
       seen.push(...idsOf(answer.json().data))
       url = /^<([^>]+)>; rel="next"$/.exec(String(answer.headers.link))?.[1]

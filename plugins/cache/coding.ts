@@ -1,0 +1,48 @@
+import { LRUCache } from 'lru-cache'
+import type { Coding } from './entry.ts'
+
+/** What we can send, the best first. */
+const codings: Coding[] = ['zstd', 'br', 'gzip', 'identity']
+
+/** Browsers send a handful of different fields. */
+const negotiated = new LRUCache<string, Coding>({ max: 500 })
+const longest = 500
+
+/**
+ * The content coding that an `Accept-Encoding` field likes best, and of those that it likes the same
+ * zstd, br, gzip, in this order (RFC 9110, 12.5.3). One that accepts nothing we have gets identity.
+ */
+export function negotiate(field: string | undefined): Coding {
+  if (field === undefined || field.length > longest) return 'identity'
+  let coding = negotiated.get(field)
+  if (coding === undefined) {
+    coding = best(weights(field))
+    negotiated.set(field, coding)
+  }
+  return coding
+}
+
+function weights(field: string): Map<string, number> {
+  const listed = new Map<string, number>()
+  for (const part of field.toLowerCase().split(',')) {
+    const [name = '', ...parameters] = part.split(';').map((text) => text.trim())
+    const quality = parameters.find((text) => text.startsWith('q='))
+    const weight = quality === undefined ? 1 : Number(quality.slice(2))
+    if (weight >= 0 && weight <= 1) listed.set(name === 'x-gzip' ? 'gzip' : name, weight)
+  }
+  return listed
+}
+
+function best(listed: Map<string, number>): Coding {
+  let chosen: Coding = 'identity'
+  // Identity needs no mention, and one that is not mentioned is the last choice.
+  let highest = listed.get('identity') ?? 0
+  for (const coding of codings) {
+    const weight = listed.get(coding) ?? (coding === 'identity' ? 0 : (listed.get('*') ?? 0))
+    if (weight > highest || (weight === highest && weight > 0 && chosen === 'identity')) {
+      chosen = coding
+      highest = weight
+    }
+  }
+  return chosen
+}
