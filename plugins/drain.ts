@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Server } from 'node:net'
+import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
@@ -7,20 +8,24 @@ const quiet = 100
 const limit = 2000
 
 /**
- * Loses no request at the end. Node closes the connections that look idle at once, and one with the
- * next request already on its way looks idle too. So first every answer says `Connection: close`
- * (Fastify adds it while closing) until the clients have let go.
+ * Loses no request at the end. `http.Server.close` also closes the connections that look idle, and one
+ * with the next request already on its way looks idle too. So first only the listening ends, and every
+ * answer says `Connection: close` (Fastify adds it while closing) until the clients have let go.
  */
 async function drainPlugin(app: FastifyInstance) {
   app.addHook('preClose', async () => {
-    if (!app.server.listening) return
+    const { server } = app
+    if (!server.listening) return
     const started = performance.now()
     let latest = started
-    app.server.prependListener('request', () => {
+    server.prependListener('request', () => {
       latest = performance.now()
     })
+    // What has connected by now has just been accepted.
+    await afterPoll()
+    Server.prototype.close.call(server)
     const open = () =>
-      new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count ?? 0)))
+      new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
     while ((await open()) > 0) {
       const now = performance.now()
       if (now - latest > quiet || now - started > limit) return
