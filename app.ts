@@ -1,16 +1,21 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify'
 import type { Config } from './config.ts'
+import accounts from './plugins/accounts/index.ts'
 import auth from './plugins/auth.ts'
 import cache from './plugins/cache/index.ts'
 import config from './plugins/config.ts'
+import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
 import drain from './plugins/drain.ts'
 import errors, { refuseBytes, refuseUrl } from './plugins/errors.ts'
 import openapi from './plugins/openapi.ts'
+import rateLimit from './plugins/rate-limit.ts'
+import { redacted } from './plugins/redact.ts'
 import redis from './plugins/redis.ts'
 import requestLog from './plugins/request-log.ts'
 import security from './plugins/security.ts'
 import validation from './plugins/validation.ts'
+import accountRoutes from './routes/accounts.ts'
 import animes from './routes/animes.ts'
 import animesWrite from './routes/animes-write.ts'
 import cacheRoutes from './routes/cache.ts'
@@ -26,7 +31,7 @@ export interface AppOptions {
 /** Builds the service: plugins, then routes. It opens no port. */
 export async function buildApp({ config: settings, fill, logger = false }: AppOptions) {
   const app: FastifyInstance = Fastify({
-    logger,
+    logger: redacted(logger),
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustProxy(settings.TRUST_PROXY),
     bodyLimit: 65_536,
@@ -42,13 +47,17 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
   await app.register(validation)
   await app.register(database, { fill })
   await app.register(redis)
+  await app.register(cors)
+  await app.register(rateLimit)
   await app.register(auth)
+  await app.register(accounts)
   await app.register(cache)
   await app.register(requestLog)
   await app.register(security)
   await app.register(openapi)
 
   await app.register(health)
+  await app.register(accountRoutes, { prefix: '/v1' })
   await app.register(animes, { prefix: '/v1' })
   await app.register(animesWrite, { prefix: '/v1' })
   await app.register(cacheRoutes, { prefix: '/v1' })

@@ -1,6 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import envSchema from 'env-schema'
 import { type Static, Type } from 'typebox'
+import { emailPattern, longestEmail } from './db/users.ts'
 
 const port = Type.Integer({ minimum: 0, maximum: 65535, default: 3000 })
 const lifetime = (fallback: string) =>
@@ -35,7 +36,7 @@ export const ConfigSchema = Type.Object({
   REFRESH_TTL: lifetime('7d'),
   READ_ROLE: Type.Enum(['public', 'user', 'admin'], { default: 'public' }),
   ADMIN_EMAIL: Type.Optional(
-    Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', wanted: 'an e-mail address' }),
+    Type.String({ pattern: emailPattern, maxLength: longestEmail, wanted: 'an e-mail address' }),
   ),
   ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, wanted: '8 characters or more' })),
   FIREBASE_PROJECT_ID: Type.Optional(Type.String()),
@@ -92,6 +93,14 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env): Config {
   return config
 }
 
+/** A lifetime such as `900`, `15m` or `7d`, in seconds. */
+export function inSeconds(lifetime: string): number {
+  const units: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
+  return Number.parseInt(lifetime, 10) * (units[lifetime.at(-1)!] ?? 1)
+}
+
+const longestLifetime = '366d'
+
 const secrets = /SECRET|PASSWORD|KEY|URL|CONNECTION_STRING/
 
 function explain({ instancePath, data, message, parentSchema, params }: ErrorObject): string {
@@ -107,6 +116,15 @@ function findConflict(config: Config): string | undefined {
   }
   if (config.JWT_SECRET === undefined && !config.DATABASE_URL.startsWith('sqlite:')) {
     return 'JWT_SECRET: got none, wants 32 characters or more when the database is not SQLite'
+  }
+  for (const name of ['JWT_TTL', 'REFRESH_TTL'] as const) {
+    if (inSeconds(config[name]) > inSeconds(longestLifetime)) {
+      return `${name}: got "${config[name]}", wants ${longestLifetime} or less`
+    }
+  }
+  const { FIREBASE_PROJECT_ID: project, FIREBASE_AUTH_EMULATOR_HOST: emulator } = config
+  if (project !== undefined && emulator === undefined && config.FIREBASE_API_KEY === undefined) {
+    return 'FIREBASE_API_KEY: got none, wants the Web API key of the Firebase project'
   }
   if ((config.ADMIN_EMAIL === undefined) !== (config.ADMIN_PASSWORD === undefined)) {
     const missing = config.ADMIN_EMAIL === undefined ? 'ADMIN_EMAIL' : 'ADMIN_PASSWORD'

@@ -2,9 +2,10 @@ import type { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import type { Database } from './dialects/dialect.ts'
 import { catalogue } from './migrations/0001-catalogue.ts'
+import { accounts } from './migrations/0002-accounts.ts'
 import type { Schema } from './schema.ts'
 
-const migrations = { '0001-catalogue': catalogue }
+const migrations = { '0001-catalogue': catalogue, '0002-accounts': accounts }
 
 /**
  * Brings the schema up to date and gives the names of the migrations that ran (none: it was).

@@ -30,8 +30,36 @@ export interface OutboxTable {
   created_at: Generated<string>
 }
 
+/** `users`: one row an account. Who signs in through Firebase has a uid, the others a hash. */
+export interface UserTable {
+  id: Generated<number>
+  /** In lower case. */
+  email: string
+  role: 'user' | 'admin'
+  /** A PHC string; see plugins/accounts/scrypt.ts. */
+  password_hash: string | null
+  firebase_uid: string | null
+  created_at: string
+}
+
+/** `refresh_tokens`: one row each that was given out; a family is a session. */
+export interface RefreshTokenTable {
+  /** SHA-256 of the token, base64url. */
+  hash: string
+  family: string
+  user_id: number
+  /** Keyed hash of the address that the session began from. */
+  address: string
+  signed_in_at: string
+  expires_at: string
+  /** When it was exchanged, or its session ended. */
+  used_at: string | null
+}
+
 export interface Schema {
   animes: AnimeTable
   anime_genres: AnimeGenreTable
   outbox: OutboxTable
+  users: UserTable
+  refresh_tokens: RefreshTokenTable
 }

@@ -12,6 +12,7 @@ export interface FieldProblem {
 }
 
 export const NotFound = createError('NOT_FOUND', '%s', 404)
+export const Conflict = createError<[string]>('CONFLICT', '%s', 409)
 export const PreconditionFailed = createError('PRECONDITION_FAILED', '%s', 412)
 
 const BadRequest = createError<[string]>('BAD_FIELD', '%s', 400)
@@ -26,6 +27,51 @@ export class BadField extends BadRequest {
   }
 }
 
+const Denied = createError<[string]>('UNAUTHORIZED', '%s', 401)
+const Refused = createError<[string]>('FORBIDDEN', '%s', 403)
+const Throttled = createError<[string]>('TOO_MANY_REQUESTS', '%s', 429)
+const Away = createError<[string]>('UNAVAILABLE', '%s', 503)
+
+const challenge = (code?: string) => ({
+  'www-authenticate': `Bearer realm="anime-api"${code === undefined ? '' : `, error="${code}"`}`,
+})
+
+/** 401 with a challenge; `code` says what is wrong with the token that was sent (RFC 6750, 3). */
+export class Unauthorized extends Denied {
+  readonly headers: Record<string, string>
+
+  constructor(message: string, code?: 'invalid_request' | 'invalid_token') {
+    super(message)
+    this.headers = challenge(code)
+  }
+}
+
+/** 403: the token is good and its role is not enough. */
+export class Forbidden extends Refused {
+  readonly headers = challenge('insufficient_scope')
+}
+
+/** 429 that says in how many seconds another try counts. */
+export class TooManyRequests extends Throttled {
+  readonly headers: Record<string, string>
+
+  constructor(seconds: number) {
+    super(`too many requests; try again in ${seconds} s`)
+    this.headers = { 'retry-after': String(seconds) }
+  }
+}
+
+/** 503: something this request needs will be back in some seconds. */
+export class Unavailable extends Away {
+  readonly headers: Record<string, string>
+
+  constructor(message: string, seconds: number, options?: ErrorOptions) {
+    super(message)
+    this.headers = { 'retry-after': String(seconds) }
+    this.cause = options?.cause
+  }
+}
+
 /** Seconds after which a client whose request met an absent database may come back. */
 const retryAfter = 5
 
@@ -34,19 +80,26 @@ const retryAfter = 5
  * the server did wrong only in the log.
  */
 async function errorsPlugin(app: FastifyInstance) {
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    if (error instanceof DatabaseUnavailable) {
-      request.log.warn({ err: error }, 'the database is away')
-      reply.header('retry-after', retryAfter)
-      return problem(request, reply, 503, 'the database is not available now')
-    }
-    const status = error.statusCode ?? 500
-    if (status >= 500) {
-      request.log.error({ err: error }, 'request failed')
-      return problem(request, reply, status, 'the server failed; its log says why')
-    }
-    return problem(request, reply, status, error.message, fieldProblems(error))
-  })
+  app.setErrorHandler<FastifyError & { headers?: Record<string, string> }>(
+    (error, request, reply) => {
+      if (error instanceof DatabaseUnavailable) {
+        request.log.warn({ err: error }, 'the database is away')
+        reply.header('retry-after', retryAfter)
+        return problem(request, reply, 503, 'the database is not available now')
+      }
+      if (error.headers !== undefined) reply.headers(error.headers)
+      const status = error.statusCode ?? 500
+      if (error instanceof Unavailable) {
+        request.log.warn({ err: error }, 'something a request needs is away')
+        return problem(request, reply, status, error.message)
+      }
+      if (status >= 500) {
+        request.log.error({ err: error }, 'request failed')
+        return problem(request, reply, status, 'the server failed; its log says why')
+      }
+      return problem(request, reply, status, error.message, fieldProblems(error))
+    },
+  )
   const methodsOf = knownPaths(app)
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]!

@@ -1,0 +1,69 @@
+import createError from '@fastify/error'
+import type { Role, UserRow } from '../../db/users.ts'
+import { Conflict, Unauthorized, Unavailable } from '../errors.ts'
+
+export interface SignedIn {
+  user: UserRow
+  /** When, by the provider's clock. */
+  at: Date
+}
+
+/** Who knows the passwords. Every account has a row in `users`, and that row's role is the truth. */
+export interface AccountProvider {
+  readonly name: 'built-in' | 'firebase'
+  /**
+   * Makes an account, wholly or not at all.
+   * @throws AccountExists; Unavailable when the provider is away
+   */
+  readonly signUp: (email: string, password: string) => Promise<UserRow>
+  /**
+   * The account with this e-mail and password.
+   * @throws WrongCredentials for whatever does not fit; Unavailable when the provider is away
+   */
+  readonly signIn: (email: string, password: string) => Promise<SignedIn>
+  /**
+   * The account of an ID token that the provider itself gave out.
+   * @throws Unauthorized, NoIdTokens, Unavailable
+   */
+  readonly exchange: (idToken: string) => Promise<SignedIn>
+  /** Whether a session begun then may go on, as far as the provider knows. */
+  readonly stands: (user: UserRow, signedInAt: Date) => Promise<boolean>
+  /** Changes the role here and where the provider keeps a copy of it, or nowhere. */
+  readonly setRole: (user: UserRow, role: Role) => Promise<void>
+  /**
+   * Makes the account an admin, and the account itself where there is none. One that is no admin yet
+   * gets this password too and its sessions end: whoever signed up under the address before its owner
+   * did must not become the admin. Several processes may do this at once, or again.
+   */
+  readonly makeAdmin: (email: string, password: string) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** 401 for an unknown e-mail and a wrong password alike. */
+export class WrongCredentials extends Unauthorized {
+  constructor() {
+    super('e-mail and password do not belong together')
+  }
+}
+
+export class AccountExists extends Conflict {
+  constructor() {
+    super('an account with this e-mail exists already')
+  }
+}
+
+const NotHere = createError<[string]>('NO_ID_TOKENS', '%s', 404)
+
+export class NoIdTokens extends NotHere {
+  constructor() {
+    super('Firebase is not configured here; sign in at /v1/signin')
+  }
+}
+
+const secondsUntilRetry = 5
+
+/** 503: the provider gave no answer; `reason` is for the log. */
+export const providerAway = (reason: string) =>
+  new Unavailable('the account service is not available now', secondsUntilRetry, {
+    cause: new Error(reason),
+  })

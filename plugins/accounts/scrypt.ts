@@ -1,0 +1,89 @@
+import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { promisify } from 'node:util'
+import { Unavailable } from '../errors.ts'
+
+const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
+
+/** 16 MiB and five passes, of the OWASP password storage cheat sheet: a fifth of a second. */
+const cost = { ln: 14, r: 8, p: 5 }
+const saltBytes = 16
+const hashBytes = 32
+
+/**
+ * Hashes made at a time: one thread of libuv's pool of four, which zlib and the file system use too,
+ * and one core (two where there are many). More wait in line, and beyond that come back later.
+ */
+const parallel = availableParallelism() >= 8 ? 2 : 1
+const longestLine = 50
+const secondsUntilRetry = 5
+
+let running = 0
+const line: (() => void)[] = []
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (running < parallel) running++
+  else if (line.length < longestLine) await new Promise<void>((resolve) => line.push(resolve))
+  else throw new Unavailable('too many sign-ins at once', secondsUntilRetry)
+  try {
+    return await work()
+  } finally {
+    const next = line.shift()
+    if (next === undefined) running--
+    else next()
+  }
+}
+
+const deriveKey = (password: string, salt: Buffer, length: number, { ln, r, p }: typeof cost) =>
+  inTurn(() =>
+    derive(password.normalize('NFKC'), salt, length, {
+      N: 2 ** ln,
+      r,
+      p,
+      maxmem: 256 * r * 2 ** ln,
+    }),
+  )
+
+/**
+ * Hashes a password with scrypt (RFC 7914), off the event loop, into a PHC string:
+ * `$scrypt$ln=14,r=8,p=5$SALT$HASH`.
+ * @throws Unavailable when too many wait already
+ */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(saltBytes)
+  const key = await deriveKey(password, salt, hashBytes, cost)
+  const { ln, r, p } = cost
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${base64(salt)}$${base64(key)}`
+}
+
+/**
+ * Whether `password` is the one that `hash` was made of, with the cost that the hash names. Without a
+ * hash (no such account) the same work is done for nothing, so that time tells nobody who is here.
+ * @throws Unavailable when too many wait already
+ */
+export async function verifyPassword(password: string, hash: string | null | undefined) {
+  const { parameters, salt, key } = parse(hash ?? absent)
+  const derived = await deriveKey(password, salt, key.length, parameters)
+  return timingSafeEqual(derived, key) && hash != null
+}
+
+/** Whether a hash was made at another cost than today's. */
+export const isOutdated = (hash: string): boolean => {
+  const { parameters } = parse(hash)
+  return parameters.ln !== cost.ln || parameters.r !== cost.r || parameters.p !== cost.p
+}
+
+const format = /^\$scrypt\$ln=(\d+),r=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
+
+function parse(hash: string) {
+  const match = format.exec(hash)
+  if (match === null) throw new Error('users.password_hash is not a scrypt PHC string')
+  const [ln, r, p] = match.slice(1, 4).map(Number) as [number, number, number]
+  const [salt, key] = match.slice(4).map((part) => Buffer.from(part, 'base64')) as [Buffer, Buffer]
+  return { parameters: { ln, r, p }, salt, key }
+}
+
+const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
+
+const { ln, r, p } = cost
+const absent = `$scrypt$ln=${ln},r=${r},p=${p}$${base64(randomBytes(saltBytes))}$${base64(randomBytes(hashBytes))}`

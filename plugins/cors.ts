@@ -1,0 +1,17 @@
+import cors from '@fastify/cors'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+/** Lets pages of the origins in CORS_ORIGIN call the service (`*`: of any); without it, none. */
+async function corsPlugin(app: FastifyInstance) {
+  const { CORS_ORIGIN: origins } = app.config
+  if (origins === undefined) return
+  await app.register(cors, {
+    origin: origins === '*' ? '*' : origins.split(',').map((origin) => origin.trim()),
+    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    exposedHeaders: ['etag', 'link', 'location', 'age', 'cache-status', 'retry-after'],
+    maxAge: 600,
+  })
+}
+
+export default fp(corsPlugin, { name: 'cors', dependencies: ['config'] })

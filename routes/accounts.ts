@@ -1,0 +1,172 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type TSchema, Type } from 'typebox'
+import { emailPattern, findUser, longestEmail, publicUser } from '../db/users.ts'
+import { passwordLength, passwordProblem } from '../plugins/accounts/password-policy.ts'
+import { BadField, Unauthorized } from '../plugins/errors.ts'
+import { problems } from './schemas.ts'
+
+const tags = ['accounts']
+const example = { email: 'ada@example.com', password: 'a long phrase is best' }
+
+const Credentials = Type.Object(
+  {
+    email: Type.String({
+      pattern: emailPattern,
+      maxLength: longestEmail,
+      description: 'compared without regard to case',
+    }),
+    password: Type.String({
+      minLength: 1,
+      maxLength: 1024,
+      description: `${passwordLength.min} to ${passwordLength.max} characters of any kind`,
+    }),
+  },
+  { additionalProperties: false, examples: [example] },
+)
+
+const IdToken = Type.Object(
+  { idToken: Type.String({ minLength: 1, maxLength: 8192 }) },
+  { additionalProperties: false },
+)
+
+const refreshToken = Type.String({ minLength: 1, maxLength: 128 })
+const RefreshToken = Type.Object({ refreshToken }, { additionalProperties: false })
+
+const User = Type.Object(
+  { id: Type.Integer(), email: Type.String(), role: Type.Enum(['user', 'admin']) },
+  { examples: [{ id: 1, email: example.email, role: 'user' }] },
+)
+
+const Tokens = Type.Object({
+  accessToken: Type.String(),
+  tokenType: Type.Literal('Bearer'),
+  expiresIn: Type.Integer({ description: 'seconds' }),
+  refreshToken,
+  user: User,
+})
+
+const responses = (ok: Record<number, TSchema>, ...statuses: number[]) =>
+  ({ ...ok, ...problems(...statuses) }) as Record<number, TSchema>
+
+/** Accounts and sessions; see docs/accounts.md. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { accounts, database, sessions, signInThrottle: throttle } = app
+  // Answers with tokens in them are for one reader, once (RFC 6749, 5.1).
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+  })
+
+  app.post(
+    '/signup',
+    {
+      onRequest: throttle.byAddress,
+      preHandler: throttle.byAccount,
+      schema: {
+        operationId: 'signUp',
+        summary: 'Make an account, with the role user',
+        tags,
+        body: Credentials,
+        response: responses({ 201: User }, 400, 409, 429, 503),
+      },
+    },
+    async ({ body: { email, password } }, reply) => {
+      const problem = passwordProblem(password, email)
+      if (problem !== undefined) throw new BadField('password', problem)
+      const user = await accounts.signUp(email, password)
+      return reply.code(201).header('location', '/v1/me').send(publicUser(user))
+    },
+  )
+
+  app.post(
+    '/signin',
+    {
+      onRequest: throttle.byAddress,
+      preHandler: throttle.byAccount,
+      schema: {
+        operationId: 'signIn',
+        summary: 'Begin a session with e-mail and password',
+        tags,
+        body: Credentials,
+        response: responses({ 200: Tokens }, 400, 401, 429, 503),
+      },
+    },
+    async (request) => {
+      const { email, password } = request.body
+      const signedIn = await accounts.signIn(email, password)
+      return sessions.begin(signedIn, app.addressHash(request))
+    },
+  )
+
+  app.post(
+    '/signin/firebase',
+    {
+      onRequest: throttle.byAddress,
+      schema: {
+        operationId: 'signInWithFirebase',
+        summary: 'Begin a session with a Firebase ID token, such as one of a Google sign-in',
+        tags,
+        body: IdToken,
+        response: responses({ 200: Tokens }, 400, 401, 404, 409, 429, 503),
+      },
+    },
+    async (request) => {
+      const signedIn = await accounts.exchange(request.body.idToken)
+      return sessions.begin(signedIn, app.addressHash(request))
+    },
+  )
+
+  app.post(
+    '/refresh',
+    {
+      onRequest: throttle.byAddress,
+      schema: {
+        operationId: 'refresh',
+        summary: 'Exchange a refresh token for new tokens; each is good for once',
+        description:
+          'A refresh token that comes a second time ends its session: somebody has a copy.',
+        tags,
+        body: RefreshToken,
+        response: responses({ 200: Tokens }, 400, 401, 429, 503),
+      },
+    },
+    async ({ body }) => sessions.refresh(body.refreshToken),
+  )
+
+  app.post(
+    '/signout',
+    {
+      schema: {
+        operationId: 'signOut',
+        summary: 'End the session of a refresh token',
+        description: 'The access token stands until it expires.',
+        tags,
+        body: RefreshToken,
+        response: responses({ 204: Type.Null() }, 400, 429, 503),
+      },
+    },
+    async ({ body }, reply) => {
+      await sessions.end(body.refreshToken)
+      return reply.code(204).send(null)
+    },
+  )
+
+  app.get(
+    '/me',
+    {
+      onRequest: app.mustBe('user'),
+      schema: {
+        operationId: 'me',
+        summary: 'The account of the access token, as it is now',
+        tags,
+        response: responses({ 200: User }, 401, 503),
+      },
+    },
+    async ({ user: { id } }) => {
+      const user = await findUser(database.reader, { id })
+      if (user === undefined) throw new Unauthorized('the account is gone', 'invalid_token')
+      return publicUser(user)
+    },
+  )
+}
+
+export default routes
