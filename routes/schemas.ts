@@ -5,7 +5,7 @@ import { sortable } from '../db/keyset.ts'
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
 const title = Type.String({ minLength: 1, maxLength: limits.title, pattern: '\\S' })
-const type = Type.Enum([...animeTypes])
+const type = Type.Enum([...animeTypes], { type: 'string' })
 const year = Type.Integer({ minimum: limits.year[0], maximum: limits.year[1] })
 const score = Type.Number({ minimum: limits.score[0], maximum: limits.score[1], multipleOf: 0.01 })
 const episodes = Type.Integer({ minimum: limits.episodes[0], maximum: limits.episodes[1] })
@@ -13,6 +13,16 @@ const genre = Type.String({ minLength: 1, maxLength: limits.genre })
 const genres = Type.Array(genre, { maxItems: limits.genres, uniqueItems: true })
 
 const id = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
+
+const example = {
+  id: 1,
+  title: 'Cowboy Bebop',
+  type: 'TV',
+  year: 1998,
+  score: 8.75,
+  episodes: 26,
+  genres: ['Action', 'Sci-Fi'],
+}
 
 export const Anime = Type.Object(
   {
@@ -26,17 +36,7 @@ export const Anime = Type.Object(
   },
   {
     $id: 'Anime',
-    examples: [
-      {
-        id: 1,
-        title: 'Cowboy Bebop',
-        type: 'TV',
-        year: 1998,
-        score: 8.75,
-        episodes: 26,
-        genres: ['Action', 'Sci-Fi'],
-      },
-    ],
+    examples: [example],
   },
 )
 
@@ -65,7 +65,9 @@ export const AnimeId = Type.Object({ id }, { additionalProperties: false })
 
 export const ListParameters = Type.Object(
   {
-    type: Type.Optional(Type.Enum([...animeTypes], { description: 'only this type' })),
+    type: Type.Optional(
+      Type.Enum([...animeTypes], { type: 'string', description: 'only this type' }),
+    ),
     genre: Type.Optional(
       Type.Array(genre, {
         maxItems: 8,
@@ -106,11 +108,14 @@ export const ListParameters = Type.Object(
   { additionalProperties: false },
 )
 
-export const AnimeList = Type.Object({
-  data: Type.Array(Type.Partial(Type.Object(Anime.properties))),
-  total: Type.Integer({ description: 'titles that match, on all pages' }),
-  next: nullable(Type.String({ description: 'the cursor of the next page' })),
-})
+export const AnimeList = Type.Object(
+  {
+    data: Type.Array(Type.Partial(Type.Object(Anime.properties))),
+    total: Type.Integer({ description: 'titles that match, on all pages' }),
+    next: nullable(Type.String({ description: 'the cursor of the next page' })),
+  },
+  { examples: [{ data: [example], total: 1, next: null }] },
+)
 
 const count = Type.Integer({ minimum: 0 })
 const numbered = Type.Array(Type.Object({ value: nullable(Type.Integer()), count }))
@@ -138,7 +143,20 @@ export const Problem = Type.Object(
       Type.Array(Type.Object({ field: Type.String(), message: Type.String() })),
     ),
   },
-  { $id: 'Problem', description: 'RFC 9457' },
+  {
+    $id: 'Problem',
+    description: 'RFC 9457',
+    examples: [
+      {
+        type: 'about:blank',
+        title: 'Bad Request',
+        status: 400,
+        detail: 'querystring/year must be integer',
+        instance: '/v1/animes?year=last',
+        errors: [{ field: 'year', message: 'must be integer' }],
+      },
+    ],
+  },
 )
 
 /**

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { StatementSync } from 'node:sqlite'
 import zlib from 'node:zlib'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
@@ -9,22 +8,11 @@ import { generateCsv } from '../../db/import/generate.ts'
 import { startApp, temporaryFolder } from '../support/app.ts'
 import { addTitles, connectionPast } from '../support/catalogue.ts'
 import { run } from '../support/process.ts'
+import { sentStatements } from '../support/statements.ts'
 import { until } from '../support/until.ts'
 
-/** The statements that this process has sent to `animes` since the last call. */
-const sent = (() => {
-  let statements: string[] = []
-  const { all } = StatementSync.prototype
-  StatementSync.prototype.all = function (this: StatementSync, ...values) {
-    if (/\banimes\b/.test(this.sourceSQL)) statements.push(this.sourceSQL)
-    return Reflect.apply(all, this, values)
-  } as typeof all
-  return () => {
-    const since = statements
-    statements = []
-    return since.length
-  }
-})()
+/** How many queries have gone to the titles since the last call. */
+const sent = () => sentStatements().filter((sql) => /\banimes\b/.test(sql)).length
 
 interface CacheStatus {
   how: 'hit' | 'miss' | 'collapsed'

@@ -1,0 +1,90 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import type { FastifyInstance } from 'fastify'
+import t from 'tap'
+import { startApp } from '../support/app.ts'
+
+interface Operation {
+  operationId?: string
+  summary?: string
+  tags?: string[]
+  parameters?: { name: string; in: string; example?: unknown; schema: { default?: unknown } }[]
+  responses: Record<string, { content?: Record<string, unknown> }>
+}
+
+type Paths = Record<string, Record<string, Operation>>
+
+/** The routes that the router's own listing shows, HEAD left out. */
+function routesOf(app: FastifyInstance): { method: string; url: string }[] {
+  const parents: string[] = []
+  return app
+    .printRoutes({ commonPrefix: false })
+    .trimEnd()
+    .split('\n')
+    .flatMap((line) => {
+      const [, indent = '', part = '', methods = ''] = /^(.*[├└]── )(\S+) \((.*)\)$/.exec(line)!
+      const depth = indent.length / 4
+      const url = (parents[depth - 1] ?? '') + part
+      parents[depth] = url
+      return methods.split(', ').map((method) => ({ method, url }))
+    })
+    .filter(({ method }) => method !== 'HEAD')
+}
+
+t.test('/openapi.json', async (t) => {
+  const app = await startApp(t)
+  const answer = await app.inject('/openapi.json')
+  t.equal(answer.statusCode, 200)
+  t.match(answer.headers['content-type'], /^application\/json/)
+  const document = answer.json()
+  const paths = document.paths as Paths
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  )
+
+  t.test('is a valid OpenAPI 3.1 document', async (t) => {
+    const validator = new Validator()
+    const result = await validator.validate(structuredClone(document))
+    t.strictSame(result, { valid: true })
+    t.equal(validator.version, '3.1')
+    t.match(document.openapi, /^3\.1\./)
+  })
+
+  t.test('has every route', async (t) => {
+    const served = routesOf(app).filter(({ url }) => !/^\/(docs|openapi\.json)/.test(url))
+    t.ok(served.length >= 8)
+    for (const { method, url } of served) {
+      const path = url.replaceAll(/:(\w+)/g, '{$1}')
+      t.ok(paths[path]?.[method.toLowerCase()], `${method} ${url}`)
+    }
+  })
+
+  t.test('names each operation once and says what it is for', async (t) => {
+    const names = operations.map(({ operation }) => operation.operationId)
+    t.equal(new Set(names).size, names.length)
+    for (const { path, method, operation } of operations) {
+      t.type(operation.operationId, 'string', `${method} ${path}`)
+      t.type(operation.summary, 'string', `${method} ${path}`)
+      t.ok(operation.tags?.length, `${method} ${path}`)
+    }
+  })
+
+  t.test('fills in a limit of 20 for the list and nothing else', async (t) => {
+    const parameters = paths['/v1/animes']?.get?.parameters ?? []
+    const filled = parameters.filter(({ example, schema }) => example ?? schema.default)
+    t.strictSame(
+      filled.map(({ name, example }) => [name, example]),
+      [['limit', 20]],
+    )
+  })
+
+  t.test('says of every operation under /v1 how it fails', async (t) => {
+    for (const { path, method, operation } of operations) {
+      if (!path.startsWith('/v1/')) continue
+      const failures = Object.entries(operation.responses).filter(([status]) => status >= '400')
+      t.ok(failures.length > 0, `${method} ${path}`)
+      for (const [status, { content }] of failures) {
+        t.ok(content?.['application/problem+json'], `${method} ${path} ${status}`)
+      }
+    }
+  })
+})
