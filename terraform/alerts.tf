@@ -1,0 +1,141 @@
+resource "azurerm_monitor_action_group" "operators" {
+  name                = "operators-${local.name}"
+  resource_group_name = azurerm_resource_group.main.name
+  short_name          = substr(local.compact, 0, 12)
+  tags                = local.tags
+
+  dynamic "email_receiver" {
+    for_each = toset(var.alert_emails)
+
+    content {
+      name                    = email_receiver.value
+      email_address           = email_receiver.value
+      use_common_alert_schema = true
+    }
+  }
+}
+
+resource "azurerm_monitor_metric_alert" "availability" {
+  name                = "availability-${local.name}"
+  resource_group_name = azurerm_resource_group.main.name
+  scopes              = [azurerm_application_insights_standard_web_test.ready.id, azurerm_application_insights.main.id]
+  description         = "Three of five places cannot reach the service."
+  severity            = 1
+  frequency           = "PT1M"
+  window_size         = "PT5M"
+  tags                = local.tags
+
+  application_insights_web_test_location_availability_criteria {
+    web_test_id           = azurerm_application_insights_standard_web_test.ready.id
+    component_id          = azurerm_application_insights.main.id
+    failed_location_count = 3
+  }
+
+  action {
+    action_group_id = azurerm_monitor_action_group.operators.id
+  }
+}
+
+resource "azurerm_monitor_metric_alert" "import_failed" {
+  name                = "import-failed-${local.name}"
+  resource_group_name = azurerm_resource_group.main.name
+  scopes              = [azurerm_data_factory.main.id]
+  description         = "An import did not finish; the catalogue is as it was before."
+  severity            = 2
+  frequency           = "PT5M"
+  window_size         = "PT15M"
+  tags                = local.tags
+
+  criteria {
+    metric_namespace = "Microsoft.DataFactory/factories"
+    metric_name      = "PipelineFailedRuns"
+    aggregation      = "Total"
+    operator         = "GreaterThan"
+    threshold        = 0
+  }
+
+  action {
+    action_group_id = azurerm_monitor_action_group.operators.id
+  }
+}
+
+locals {
+  # Each query gives one row with one number; the alert fires when the number is above the limit.
+  # itemCount undoes the sampling: one kept request stands for that many.
+  own_requests = <<-KQL
+    requests
+    | where cloud_RoleName == "${local.service_name}" and name !contains "/health/"
+  KQL
+
+  query_alerts = {
+    failures = {
+      description = "More than 1 % of the requests failed (5xx), of 20 or more."
+      severity    = 1
+      limit       = 1
+      query       = <<-KQL
+        ${chomp(local.own_requests)}
+        | summarize total = sum(itemCount), failed = sumif(itemCount, toint(resultCode) >= 500)
+        | extend value = iff(total < 20, 0.0, 100.0 * failed / total)
+        | project value
+      KQL
+    }
+
+    p95 = {
+      description = "The 95th percentile of response time is above ${var.p95_milliseconds} ms."
+      severity    = 2
+      limit       = var.p95_milliseconds
+      query       = <<-KQL
+        ${chomp(local.own_requests)}
+        | summarize value = percentilew(duration, itemCount, 95)
+        | project value
+      KQL
+    }
+
+    stale-reads = {
+      description = "The auditor found an answer that the database could not have given. Its only good value is 0."
+      severity    = 0
+      limit       = 0
+      query       = <<-KQL
+        customMetrics
+        | where name == "${local.stale_reads_metric}"
+        | summarize value = sum(valueSum)
+        | project value
+      KQL
+    }
+  }
+}
+
+resource "azurerm_monitor_scheduled_query_rules_alert_v2" "service" {
+  for_each = local.query_alerts
+
+  name                    = "${each.key}-${local.name}"
+  resource_group_name     = azurerm_resource_group.main.name
+  location                = azurerm_resource_group.main.location
+  scopes                  = [azurerm_application_insights.main.id]
+  description             = each.value.description
+  severity                = each.value.severity
+  evaluation_frequency    = "PT5M"
+  window_duration         = "PT15M"
+  auto_mitigation_enabled = true
+  tags                    = local.tags
+
+  # A new workspace has no customMetrics yet; the rule must not wait for the first one.
+  skip_query_validation = true
+
+  criteria {
+    query                   = each.value.query
+    metric_measure_column   = "value"
+    time_aggregation_method = "Maximum"
+    operator                = "GreaterThan"
+    threshold               = each.value.limit
+
+    failing_periods {
+      number_of_evaluation_periods             = 1
+      minimum_failing_periods_to_trigger_alert = 1
+    }
+  }
+
+  action {
+    action_groups = [azurerm_monitor_action_group.operators.id]
+  }
+}

@@ -1,0 +1,68 @@
+locals {
+  registry_url = "https://${azurerm_container_registry.main.login_server}"
+
+  # Only the very first apply uses it, and the registry is empty then: the app waits for the first deployment.
+  first_image = "anime-api:first"
+
+  port        = 3000
+  health_path = "/health/ready"
+
+  # Key Vault references: the platform reads the secret as the app's identity and hands over its value.
+  secret = {
+    for name, id in {
+      jwt_secret = azurerm_key_vault_secret.jwt_secret.versionless_id
+      redis_url  = azurerm_key_vault_secret.redis_url.versionless_id
+    } : name => "@Microsoft.KeyVault(SecretUri=${id})"
+  }
+
+  service_settings = {
+    NODE_ENV                              = "production"
+    HOST                                  = "0.0.0.0"
+    PORT                                  = tostring(local.port)
+    LOG_LEVEL                             = var.log_level
+    DATABASE_URL                          = "mssql://${azurerm_mssql_server.main.fully_qualified_domain_name}:1433/${azurerm_mssql_database.main.name}?encrypt=true&authentication=azure-active-directory-default"
+    AZURE_CLIENT_ID                       = azurerm_user_assigned_identity.app.client_id
+    REDIS_URL                             = local.secret.redis_url
+    JWT_SECRET                            = local.secret.jwt_secret
+    READ_ROLE                             = var.read_role
+    APPLICATIONINSIGHTS_CONNECTION_STRING = azurerm_application_insights.main.connection_string
+
+    # One proxy stands before the app: the platform's front end.
+    TRUST_PROXY = "1"
+  }
+
+  optional_settings = {
+    CORS_ORIGIN         = var.cors_origin
+    RATE_LIMIT_MAX      = var.rate_limit_max == null ? null : tostring(var.rate_limit_max)
+    ADMIN_EMAIL         = var.admin_email
+    ADMIN_PASSWORD      = one([for s in azurerm_key_vault_secret.admin_password : "@Microsoft.KeyVault(SecretUri=${s.versionless_id})"])
+    FIREBASE_PROJECT_ID = try(var.firebase.project_id, null)
+    FIREBASE_API_KEY    = try(var.firebase.api_key, null)
+
+    # The operator puts this secret into the vault; Terraform never sees it. See docs/deploy.md.
+    GOOGLE_APPLICATION_CREDENTIALS = var.firebase == null ? null : "@Microsoft.KeyVault(SecretUri=${azurerm_key_vault.main.vault_uri}secrets/firebase-credentials)"
+  }
+
+  platform_settings = {
+    WEBSITES_PORT                       = tostring(local.port)
+    WEBSITES_ENABLE_APP_SERVICE_STORAGE = "false"
+
+    # The service finishes what runs within 10 s of SIGTERM; the platform's default is to kill after 5.
+    WEBSITES_CONTAINER_STOP_TIME_LIMIT = "30"
+
+    # No traffic before the service says that it is ready, at start and at a swap.
+    WEBSITE_WARMUP_PATH               = local.health_path
+    WEBSITE_WARMUP_STATUSES           = "200"
+    WEBSITE_SWAP_WARMUP_PING_PATH     = local.health_path
+    WEBSITE_SWAP_WARMUP_PING_STATUSES = "200"
+
+    # The service brings its own telemetry; the platform's agent would count everything twice.
+    ApplicationInsightsAgent_EXTENSION_VERSION = "disabled"
+  }
+
+  app_settings = merge(
+    local.service_settings,
+    { for name, value in local.optional_settings : name => value if value != null },
+    local.platform_settings,
+  )
+}

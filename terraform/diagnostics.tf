@@ -1,0 +1,73 @@
+# What the platform itself knows of each part, in the same workspace as the service's own telemetry.
+
+locals {
+  diagnostics = {
+    app = {
+      id      = azurerm_linux_web_app.main.id
+      logs    = ["AppServiceConsoleLogs", "AppServicePlatformLogs", "AppServiceAuditLogs"]
+      metrics = ["AllMetrics"]
+    }
+    plan = {
+      id      = azurerm_service_plan.main.id
+      logs    = []
+      metrics = ["AllMetrics"]
+    }
+    sql = {
+      id      = azurerm_mssql_database.main.id
+      logs    = ["Errors", "Timeouts", "Blocks", "Deadlocks", "DatabaseWaitStatistics"]
+      metrics = ["Basic"]
+    }
+    redis = {
+      id      = azurerm_managed_redis.main.id
+      logs    = []
+      metrics = ["AllMetrics"]
+    }
+    vault = {
+      id      = azurerm_key_vault.main.id
+      logs    = ["AuditEvent"]
+      metrics = []
+    }
+    registry = {
+      id      = azurerm_container_registry.main.id
+      logs    = ["ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"]
+      metrics = []
+    }
+    factory = {
+      id      = azurerm_data_factory.main.id
+      logs    = ["PipelineRuns", "ActivityRuns", "TriggerRuns"]
+      metrics = []
+    }
+    blobs = {
+      id      = "${azurerm_storage_account.main.id}/blobServices/default"
+      logs    = ["StorageWrite", "StorageDelete"]
+      metrics = []
+    }
+  }
+}
+
+resource "azurerm_monitor_diagnostic_setting" "all" {
+  for_each = local.diagnostics
+
+  name                       = "to-workspace"
+  target_resource_id         = each.value.id
+  log_analytics_workspace_id = azurerm_log_analytics_workspace.main.id
+
+  # Data Factory alone has tables of its own to choose; elsewhere the choice is the platform's.
+  log_analytics_destination_type = each.key == "factory" ? "Dedicated" : null
+
+  dynamic "enabled_log" {
+    for_each = toset(each.value.logs)
+
+    content {
+      category = enabled_log.value
+    }
+  }
+
+  dynamic "enabled_metric" {
+    for_each = toset(each.value.metrics)
+
+    content {
+      category = enabled_metric.value
+    }
+  }
+}

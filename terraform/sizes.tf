@@ -1,0 +1,134 @@
+# How big each part is. The arithmetic behind the numbers is in docs/deploy.md.
+
+variable "plan_sku" {
+  description = "The App Service plan. Staging slots and autoscale need Standard or better."
+  type        = string
+  default     = "P0v3"
+
+  validation {
+    condition     = can(regex("^(S[1-3]|P[1-3]v2|P[0-3]v3|P[1-5]mv3|P[0-3]v4|P[1-5]mv4)$", var.plan_sku))
+    error_message = "plan_sku must be a Standard or Premium plan, such as S1, P0v3 or P1v4."
+  }
+}
+
+variable "instances" {
+  description = "The fewest and the most instances that autoscale keeps."
+  type = object({
+    minimum = number
+    maximum = number
+  })
+  default = {
+    minimum = 2
+    maximum = 6
+  }
+
+  validation {
+    condition     = var.instances.minimum >= 1 && var.instances.maximum >= var.instances.minimum && var.instances.maximum <= 30
+    error_message = "instances must satisfy 1 <= minimum <= maximum <= 30."
+  }
+}
+
+variable "zone_redundant" {
+  description = "Spreads the instances over availability zones. Premium plans only, with two instances or more."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.zone_redundant || (startswith(var.plan_sku, "P") && var.instances.minimum >= 2)
+    error_message = "zone_redundant needs a Premium plan and a minimum of 2 instances."
+  }
+}
+
+variable "sql_sku" {
+  description = "The database: GP_S_* is serverless. A fixed size such as GP_Gen5_4 or S1 ignores the two settings below."
+  type        = string
+  default     = "GP_S_Gen5_2"
+
+  validation {
+    condition     = can(regex("^((GP_S|GP|HS_S|HS|BC)_Gen5_[0-9]+|S[0-9]{1,2}|P[0-9]{1,2})$", var.sql_sku))
+    error_message = "sql_sku must be a size such as GP_S_Gen5_2, GP_Gen5_4 or S1."
+  }
+}
+
+variable "sql_min_capacity" {
+  description = "The fewest vCores of a serverless database that is awake."
+  type        = number
+  default     = 0.5
+
+  validation {
+    condition     = var.sql_min_capacity >= 0.5
+    error_message = "sql_min_capacity must be 0.5 or more."
+  }
+}
+
+variable "sql_auto_pause_minutes" {
+  description = "Idle minutes before a serverless database pauses; -1 never pauses it."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.sql_auto_pause_minutes == -1 || (var.sql_auto_pause_minutes >= 15 && var.sql_auto_pause_minutes <= 10080)
+    error_message = "sql_auto_pause_minutes must be -1, or 15 to 10080."
+  }
+}
+
+variable "sql_max_size_gb" {
+  description = "The most that the database may grow to, in GB."
+  type        = number
+  default     = 32
+
+  validation {
+    condition     = var.sql_max_size_gb >= 1
+    error_message = "sql_max_size_gb must be 1 or more."
+  }
+}
+
+variable "redis_sku" {
+  description = "The Azure Managed Redis size. B0 has 0.5 GB; the product's keys need tens of MB."
+  type        = string
+  default     = "Balanced_B0"
+
+  validation {
+    condition     = can(regex("^(Balanced_B|ComputeOptimized_X|MemoryOptimized_M)[0-9]+$", var.redis_sku))
+    error_message = "redis_sku must be a Balanced_B*, ComputeOptimized_X* or MemoryOptimized_M* size."
+  }
+}
+
+variable "redis_high_availability" {
+  description = "Keeps a replica. Without one a failure of Redis makes reads slower, never wrong."
+  type        = bool
+  default     = true
+}
+
+variable "log_retention_days" {
+  description = "How long logs and telemetry are kept. The first 30 days are in the price of ingestion."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 180, 270, 365, 550, 730], var.log_retention_days)
+    error_message = "log_retention_days must be 30, 60, 90, 120, 180, 270, 365, 550 or 730."
+  }
+}
+
+variable "log_daily_quota_gb" {
+  description = "The most that is ingested in a day, in GB: a bound on the cost of a log storm."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.log_daily_quota_gb == -1 || var.log_daily_quota_gb >= 0.023
+    error_message = "log_daily_quota_gb must be -1 (no bound), or 0.023 or more."
+  }
+}
+
+variable "p95_milliseconds" {
+  description = "The 95th percentile of response time above which the alert fires."
+  type        = number
+  default     = 500
+
+  validation {
+    condition     = var.p95_milliseconds > 0
+    error_message = "p95_milliseconds must be more than 0."
+  }
+}

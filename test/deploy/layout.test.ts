@@ -1,0 +1,149 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { DockerfileParser } from 'dockerfile-ast'
+import t from 'tap'
+
+/*
+ * The image's run-time layout without Docker: what the Dockerfile copies, a production install beside it, a
+ * read-only tree, another user, and one folder that may be written.
+ */
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const dockerfile = DockerfileParser.parse(await readFile(join(root, 'Dockerfile'), 'utf8'))
+const [command = '', ...args] = JSON.parse(
+  dockerfile.getCMDs().at(-1)?.getArgumentsContent() ?? '[]',
+) as string[]
+const install = dockerfile
+  .getInstructions()
+  .map((instruction) => instruction.getArgumentsContent() ?? '')
+  .find((text) => text.startsWith('npm ci '))
+
+const isRoot = process.getuid?.() === 0
+/** "nobody": a user that owns none of the files and has no home. */
+const nobody = 65534
+
+// Installing is most of it, and slow where the packages are not cached.
+t.setTimeout(240_000)
+
+t.test('the image’s layout runs for a user who may write one folder', async (t) => {
+  t.setTimeout(240_000)
+  const folder = await mkdtemp(join(tmpdir(), 'layout-'))
+  const app = join(folder, 'app')
+  const dataFolder = join(folder, 'data')
+  let service: ChildProcess | undefined
+  t.teardown(async () => {
+    service?.kill('SIGKILL')
+    await setWritable(app, true)
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  await mkdir(app)
+  await mkdir(dataFolder)
+  await copyAsTheImageDoes(app)
+  await promisify(execFile)('sh', ['-ec', install!], {
+    cwd: app,
+    timeout: 180_000,
+    env: { ...process.env, npm_config_prefer_offline: 'true' },
+  })
+  if (isRoot) await chown(dataFolder, nobody, nobody)
+  await chmod(folder, 0o755)
+  await setWritable(app, false)
+  const who = isRoot ? { uid: nobody, gid: nobody } : {}
+  const touch = `require('node:fs').writeFileSync(${JSON.stringify(join(app, 'x'))}, '')`
+  await t.rejects(
+    promisify(execFile)(process.execPath, ['-e', touch], who),
+    /EACCES|EROFS/,
+    'the user cannot write beside the code',
+  )
+
+  const port = await freePort()
+  const output: string[] = []
+  t.equal(command, 'node')
+  service = spawn(process.execPath, args, {
+    cwd: app,
+    env: {
+      NODE_ENV: 'production',
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      DATABASE_URL: `sqlite:${join(dataFolder, 'anime.db')}`,
+      JWT_SECRET: 'layout-layout-layout-layout-layout',
+    },
+    ...who,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exit = once(service, 'exit')
+  service.stdout!.on('data', (chunk) => output.push(String(chunk)))
+  service.stderr!.on('data', (chunk) => output.push(String(chunk)))
+
+  const base = `http://127.0.0.1:${port}`
+  const said = () => output.join('').slice(-2000)
+  t.equal(await firstOk(`${base}/health/ready`, service), 200, `ready\n${said()}`)
+  // Ready is not filled: the port answers while the database is made.
+  const list = `${base}/v1/animes?limit=1`
+  t.equal(await firstOk(list, service), 200, `serving\n${said()}`)
+  t.match(await (await fetch(list)).json(), { data: [{ title: String }] })
+  for (const path of ['/openapi.json', '/docs', '/monitor', '/metrics']) {
+    const answer = await fetch(base + path)
+    await answer.arrayBuffer()
+    t.equal(answer.status, 200, path)
+  }
+
+  const asked = Date.now()
+  service.kill('SIGTERM')
+  const late = setTimeout(() => service!.kill('SIGKILL'), 10_000)
+  t.strictSame(await exit, [0, null], `a clean exit\n${said()}`)
+  clearTimeout(late)
+  t.ok(Date.now() - asked < 10_000, 'within 10 s')
+})
+
+/** Every COPY that takes something from the repository, whichever stage it is in. */
+async function copyAsTheImageDoes(app: string): Promise<void> {
+  for (const copy of dockerfile.getCOPYs()) {
+    if (copy.getFlags().some((flag) => flag.getName() === 'from')) continue
+    const names = copy.getArguments().map((argument) => argument.getValue())
+    const destination = names.pop() ?? '.'
+    for (const name of names) {
+      const target = destination.endsWith('/') ? join(destination, name) : destination
+      await cp(join(root, name), join(app, target), { recursive: true })
+    }
+  }
+}
+
+async function setWritable(path: string, writable: boolean): Promise<void> {
+  await promisify(execFile)('chmod', ['-R', writable ? 'u+w' : 'a-w,a+rX', path])
+  const entries = await readdir(path).catch(() => [])
+  if (entries.length === 0) throw new Error(`${path} is empty`)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** 200 as soon as `url` answers that, its last status after 30 s, or 0 when the service is gone. */
+async function firstOk(url: string, service: ChildProcess): Promise<number> {
+  let status = 0
+  for (const end = Date.now() + 30_000; Date.now() < end && service.exitCode === null; ) {
+    try {
+      const answer = await fetch(url)
+      await answer.arrayBuffer()
+      status = answer.status
+      if (status === 200) return status
+    } catch {
+      // Not listening yet.
+    }
+    await wait(50)
+  }
+  return status
+}
