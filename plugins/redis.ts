@@ -3,9 +3,6 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Cluster, type ClusterNode, Redis, type RedisOptions } from 'ioredis'
 
-/** A Redis command is answered within this many milliseconds or counts as lost (rule 8). */
-export const commandTimeout = 100
-
 /** How often a lost connection is tried again, in milliseconds. */
 const reconnectEvery = 250
 
@@ -20,7 +17,7 @@ const options: RedisOptions = {
   maxRetriesPerRequest: 0,
   connectTimeout: 2000,
   socketTimeout: 3000,
-  commandTimeout,
+  commandTimeout: 500,
   retryStrategy: () => reconnectEvery,
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { createBreaker } from './breaker.ts'
-import { type Journal, type JournalEvents, randomToken } from './journal.ts'
+import { type Journal, type JournalEvents, type Mark, randomToken } from './journal.ts'
 import { type Change, everything } from './keys.ts'
 import { markLease } from './protocol.ts'
 import type { JournalEntry, Replica, Version } from './replica.ts'
@@ -21,6 +21,9 @@ export interface RedisJournalOptions {
   holdOff: number
 }
 
+/** Milliseconds within which Redis answers or counts as away. */
+const commandTimeout = 100
+
 /** The hash tag that puts every key of the cache into one slot of a Redis Cluster. */
 export const prefix = '{animes}:'
 const clockKey = `${prefix}@clock`
@@ -28,6 +31,9 @@ const clockKey = `${prefix}@clock`
 /** How often a lost Redis is tried again, and how often the server's identity is asked, in ms. */
 const retryEvery = 250
 const identifyEvery = 1000
+
+/** How often a write tries again to place its mark, in milliseconds. */
+const markEvery = 25
 
 type Name = keyof typeof scripts
 type Commands = Record<Name | `${Name}Buffer`, Command>
@@ -41,8 +47,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   let server = ''
   let owner: unknown
   let lostBefore = false
+  let lostAt = performance.now()
   let distrust = false
-  const started = performance.now()
 
   const breaker = createBreaker({
     recover,
@@ -57,13 +63,14 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     // State that the scripts cannot read is not to be trusted: the next epoch begins without it.
     if (/WRONGTYPE|user_script|Error running script/.test(String(error))) distrust = true
     lostBefore = true
+    if (breaker.closed) lostAt = performance.now()
     breaker.trip()
   }
 
   /** Runs a command; a failure opens the breaker and gives undefined. */
   async function attempt<T>(command: Promise<T>): Promise<T | undefined> {
     try {
-      return await command
+      return await inTime(command)
     } catch (error) {
       lost(error)
       return undefined
@@ -127,9 +134,10 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   /** Makes sure that clock, journal and this instance are of one history on the present server. */
   async function attach(): Promise<boolean> {
     if (client.status !== 'ready') return false
-    const identity = (await run.server()) as string
+    const identity = (await inTime(run.server())) as string
     const force = distrust ? 'force' : ''
-    const clock = (await run.found(randomToken(), identity, Math.max(holdOff, 1), force)) as string
+    const begun = run.found(randomToken(), identity, Math.max(holdOff, 1), force)
+    const clock = (await inTime(begun)) as string
     distrust = false
     owner = slotOwner(client)
     server = identity
@@ -146,7 +154,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   // ---- Rule 8: slower, never wrong.
 
   async function recover(signal: AbortSignal): Promise<boolean> {
-    if (client.status !== 'ready') lostBefore ||= performance.now() - started > holdOff
+    lostBefore ||= performance.now() - lostAt > holdOff
     if (!(await attach()) || !(await drain())) return false
     if (!lostBefore) return true
     await sleep(holdOff, undefined, { signal })
@@ -154,8 +162,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   watchConnections(client, () => {
-    lostBefore ||= known !== ''
-    breaker.trip()
+    if (known !== '') lost()
+    else breaker.trip()
   })
   const timer = setInterval(identify, identifyEvery)
   timer.unref()
@@ -169,6 +177,21 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     return (await attempt(command())) === 1
   }
 
+  /**
+   * A write that cannot be marked waits while the loss is young, until every instance that has lost
+   * Redis too must have noticed. Only then is the outbox enough.
+   */
+  async function mark(change: Change): Promise<Mark> {
+    const id = randomToken()
+    for (;;) {
+      const since = performance.now()
+      const placed = await tell(() => run.mark(id, textOf(change), markLease, randomToken()))
+      const patient = performance.now() - lostAt < holdOff + identifyEvery
+      if (placed || !patient) return { id, change, placed, since }
+      await sleep(markEvery)
+    }
+  }
+
   async function finish(change: Change, mark: string | null): Promise<boolean> {
     return tell(() => run.finish(mark ?? '', textOf(change), randomToken()))
   }
@@ -177,12 +200,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     catchUp,
     finish,
     relay: finish,
-    async mark(change) {
-      const id = randomToken()
-      const since = performance.now()
-      const placed = await tell(() => run.mark(id, textOf(change), markLease, randomToken()))
-      return { id, change, placed, since }
-    },
+    mark,
     async holds({ id }) {
       const held = await attempt(run.holds(id))
       return held === undefined ? undefined : held === 1
@@ -197,12 +215,14 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       const text = JSON.stringify(meta)
       const at = JSON.stringify(dimensions)
       // A Redis that is full refuses answers, and only them: that is a miss, not an outage.
-      const clock = await run.store(key, at, epoch, position, ttl, text, bytes).catch(refused)
+      const clock = await inTime(run.store(key, at, epoch, position, ttl, text, bytes)).catch(
+        refused,
+      )
       return breaker.closed && typeof clock === 'string' ? parseVersion(clock) : undefined
     },
     async load(key) {
       if (!breaker.closed) return undefined
-      const answer = (await run.loadBuffer(key).catch(refused)) as
+      const answer = (await inTime(run.loadBuffer(key)).catch(refused)) as
         | [Buffer, Buffer, Buffer, number]
         | null
         | undefined
@@ -225,7 +245,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       })
     },
     async remove(key) {
-      await client.unlink(prefix + key).catch(refused)
+      await inTime(client.unlink(prefix + key)).catch(refused)
     },
     state: () => (breaker.closed ? 'ok' : 'unavailable'),
     async close() {
@@ -267,6 +287,18 @@ function defineScripts(client: Redis | Cluster): Commands {
     commands[`${name}Buffer`] = (...args) => methods[`${command}Buffer`]!(clockKey, ...args)
   }
   return commands as Commands
+}
+
+/**
+ * Rule 8. A command that is not answered within 100 ms counts as lost. When the time is up the answer
+ * may be waiting in the socket behind our own work, so the loop gets one turn to read it.
+ */
+function inTime<T>(command: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error(`no answer within ${commandTimeout} ms`))
+    const timer = setTimeout(() => setImmediate(late), commandTimeout)
+    command.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 /** The node that a cluster client sends the cache's slot to; constant without a cluster. */

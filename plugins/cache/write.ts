@@ -58,7 +58,7 @@ export async function finish(
   cache: Cache,
   { change, mark }: Committed,
 ): Promise<boolean> {
-  if (!mark.placed || !(await cache.journal.finish(change, mark.id))) return false
+  if (!(await cache.journal.finish(change, mark.id))) return false
   // A row that cannot be removed now is applied once more by the relay, which does no harm.
   await deleteOutboxMark(database.writer, mark.id).catch(() => {})
   return true

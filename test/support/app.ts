@@ -17,15 +17,18 @@ export interface TestAppOptions {
   prepare?: (app: FastifyInstance) => void | Promise<void>
 }
 
+/** All that these helpers need of a tap test. */
+export type Teardown = Pick<Test, 'teardown'>
+
 /** A folder that is gone when the test ends. */
-export function temporaryFolder(t: Test): string {
+export function temporaryFolder(t: Teardown): string {
   const folder = mkdtempSync(join(tmpdir(), 'anime-api-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
   return folder
 }
 
 /** The settings of a service on a database of its own, with `overrides` as environment variables. */
-export function testConfig(t: Test, overrides: NodeJS.ProcessEnv = {}): Config {
+export function testConfig(t: Teardown, overrides: NodeJS.ProcessEnv = {}): Config {
   return loadConfig({
     DATABASE_URL: `sqlite:${join(temporaryFolder(t), 'anime.db')}`,
     ...overrides,
@@ -37,7 +40,7 @@ export function testConfig(t: Test, overrides: NodeJS.ProcessEnv = {}): Config {
  * `overrides` are environment variables. Closed when the test ends.
  */
 export async function startApp(
-  t: Test,
+  t: Teardown,
   overrides: NodeJS.ProcessEnv = {},
   { titles = 0, logger, prepare }: TestAppOptions = {},
 ): Promise<FastifyInstance> {

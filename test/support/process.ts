@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Test } from 'tap'
-import { temporaryFolder } from './app.ts'
+import { type Teardown, temporaryFolder } from './app.ts'
 import { until } from './until.ts'
 
 export const root = join(import.meta.dirname, '../..')
+
+/** How much of what a process prints is kept, in characters. */
+const kept = 1_000_000
 
 export interface Exit {
   code: number | null
@@ -32,7 +34,7 @@ export interface Server extends Running {
  * given, so that no `.env` and no `.data` leak in. Killed when the test ends.
  */
 export function run(
-  t: Test,
+  t: Teardown,
   script: string,
   args: string[] = [],
   env: NodeJS.ProcessEnv = {},
@@ -45,10 +47,10 @@ export function run(
   })
   const printed = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => {
-    printed.stdout += chunk
+    printed.stdout = (printed.stdout + chunk).slice(-kept)
   })
   child.stderr.on('data', (chunk) => {
-    printed.stderr += chunk
+    printed.stderr = (printed.stderr + chunk).slice(-kept)
   })
   const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit)
   t.teardown(async () => {
@@ -63,17 +65,21 @@ export function run(
  * once it says that it listens.
  */
 export async function startServer(
-  t: Test,
+  t: Teardown,
   env: NodeJS.ProcessEnv = {},
   folder: string = temporaryFolder(t),
 ): Promise<Server> {
   const running = run(t, 'server.ts', [], { PORT: '0', ...env }, folder)
   const { child, exited, stdout, stderr } = running
   const listening = /Server listening at (http:\/\/[\d.:]+)/
-  const match = await until('the service listens', () => {
-    if (child.exitCode !== null) throw new Error(`the service ended: ${stdout()}${stderr()}`)
-    return listening.exec(stdout())
-  })
+  const match = await until(
+    'the service listens',
+    () => {
+      if (child.exitCode !== null) throw new Error(`the service ended: ${stdout()}${stderr()}`)
+      return listening.exec(stdout())
+    },
+    30_000,
+  )
   const stop = () => {
     child.kill('SIGTERM')
     return exited

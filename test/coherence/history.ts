@@ -1,0 +1,124 @@
+/** One committed or possibly committed state of one row. `stamp` names it; null is absence. */
+export interface State {
+  stamp: number | null
+  row: Row | null
+  /** When the write began and when it was known to have ended (ms); Infinity: its fate is unknown. */
+  begun: number
+  ended: number
+  /** For the report: who wrote it, and how it went. */
+  by: string
+}
+
+export interface Row {
+  id: number
+  type: string
+  year: number | null
+  genres: string[]
+  stamp: number
+}
+
+export interface Filter {
+  id?: number
+  type?: string
+  year?: number
+  genre?: string[]
+  /** A page: rows may be missing for being on another one. */
+  partial?: boolean
+}
+
+export interface Read {
+  filter: Filter
+  begun: number
+  ended: number
+  rows: Row[]
+  /** For the report: which instance, and what it said of the cache. */
+  by: string
+}
+
+export const matches = (filter: Filter, { id, type, year, genres }: Row): boolean =>
+  (filter.id === undefined || filter.id === id) &&
+  (filter.type === undefined || filter.type === type) &&
+  (filter.year === undefined || filter.year === year) &&
+  (filter.genre ?? []).every((name) => genres.includes(name))
+
+/**
+ * Judges a history of one service by many instances. Each row is a register written by one client at
+ * a time, so its states are in order. For every read it must be that
+ *
+ * 1. each row stood, at some moment between the read's begin and end, in the state it was shown in (or
+ *    was not shown in), and
+ * 2. no row is shown in a state older than one that a read which had ended before had shown.
+ *
+ * Gives a sentence for every violation.
+ */
+export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
+  const violations: string[] = []
+  const byBegin = reads.toSorted((a, b) => a.begun - b.begun)
+  const byEnd = reads.toSorted((a, b) => a.ended - b.ended)
+  const floors = new Map<number, number>()
+  const witnessed = new Map<Read, Map<number, number>>()
+  let ended = 0
+  // A read's own findings are needed only by reads that begin after its end, so one pass by begin does.
+  for (const read of byBegin) {
+    while (ended < byEnd.length && byEnd[ended]!.ended < read.begun) {
+      for (const [id, index] of witnessed.get(byEnd[ended]!) ?? []) {
+        if (index > (floors.get(id) ?? 0)) floors.set(id, index)
+      }
+      witnessed.delete(byEnd[ended]!)
+      ended += 1
+    }
+    const found = new Map<number, number>()
+    witnessed.set(read, found)
+    const shown = new Map(read.rows.map((row) => [row.id, row]))
+    for (const [id, history] of states) {
+      const problem = judgeRow(id, history, read, shown.get(id), floors.get(id) ?? 0, found)
+      if (problem !== undefined) violations.push(problem)
+    }
+    for (const row of read.rows) {
+      if (!states.has(row.id)) violations.push(`${describe(read)}: row ${row.id} was never written`)
+      else if (!matches(read.filter, row))
+        violations.push(`${describe(read)}: ${row.id} does not match`)
+    }
+  }
+  return violations
+}
+
+/** Whether state `index` can have been the row's at a moment of [begun, ended]. */
+function possible(history: State[], index: number, { begun, ended }: Read): boolean {
+  const next = history[index + 1]
+  return history[index]!.begun <= ended && (next === undefined || next.ended >= begun)
+}
+
+function judgeRow(
+  id: number,
+  history: State[],
+  read: Read,
+  row: Row | undefined,
+  floor: number,
+  found: Map<number, number>,
+): string | undefined {
+  if (row === undefined && (read.filter.partial || (read.filter.id ?? id) !== id)) return undefined
+  const fits = (state: State) =>
+    row === undefined
+      ? state.row === null || !matches(read.filter, state.row)
+      : state.stamp === row.stamp
+  const fitting = history.flatMap((state, index) => (fits(state) ? [index] : []))
+  const inTime = fitting.filter((index) => possible(history, index, read))
+  const index = inTime.find((candidate) => candidate >= floor)
+  if (index !== undefined) {
+    found.set(id, index)
+    return undefined
+  }
+  const what = row === undefined ? 'is missing' : `shows state ${row.stamp}`
+  const why =
+    inTime.length > 0
+      ? `, though state ${history[floor]?.stamp} had been seen`
+      : ' in no moment of it'
+  const recent = history
+    .slice(-4)
+    .map(({ stamp, begun, ended, by }) => `${stamp} ${by} ${begun.toFixed(1)}..${ended.toFixed(1)}`)
+  return `${describe(read)}: row ${id} ${what}${why} (latest: ${recent.join('; ')})`
+}
+
+const describe = ({ by, filter, begun, ended }: Read) =>
+  `read of ${JSON.stringify(filter)} by ${by} at ${begun.toFixed(1)}..${ended.toFixed(1)}`

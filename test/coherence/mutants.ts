@@ -1,0 +1,103 @@
+/** A change of one file's text: `find` must stand there exactly once. */
+interface Patch {
+  file: string
+  find: string
+  replace: string
+}
+
+const afterQuery = 'const { rows, total, more } = await listAnimes(database, query)'
+
+/**
+ * What the checker does to every instance it runs: places where it may be slow, or die (`chaos` in
+ * preload.ts decides). They break no rule.
+ */
+export const chaos: Patch[] = [
+  {
+    file: 'routes/animes.ts',
+    find: afterQuery,
+    replace: `${afterQuery}\n      await globalThis.chaos('queried')`,
+  },
+  {
+    file: 'plugins/cache/write.ts',
+    find: 'marked = { change, mark: await cache.journal.mark(change) }',
+    replace: `await globalThis.chaos('before the mark')
+        marked = { change, mark: await cache.journal.mark(change) }
+        await globalThis.chaos('marked')`,
+  },
+  {
+    file: 'plugins/cache/write.ts',
+    find: 'return { ...marked!, result }',
+    replace: `await globalThis.chaos('committed')
+      return { ...marked!, result }`,
+  },
+  {
+    file: 'plugins/cache/write.ts',
+    find: 'await deleteOutboxMark(',
+    replace: `await globalThis.chaos('finished')
+  await deleteOutboxMark(`,
+  },
+]
+
+/** Each rule of the cache, broken. The checker must tell every one from the real service. */
+export const mutants: Record<string, Patch[]> = {
+  'rule 2: a change counts only as the new row': [
+    {
+      file: 'routes/animes-write.ts',
+      find: 'change: [imageOf(before), imageOf(result)]',
+      replace: 'change: [imageOf(result)]',
+    },
+  ],
+  'rule 3: versions are read after the database': [
+    {
+      file: 'plugins/cache/protocol.ts',
+      find: 'await journal.store(fill,',
+      replace:
+        '(await journal.catchUp(), await journal.store({ ...fill, version: replica.version },',
+    },
+    {
+      file: 'plugins/cache/protocol.ts',
+      find: '() => pack(entry, grown), lifetime)',
+      replace: '() => pack(entry, grown), lifetime))',
+    },
+  ],
+  'rule 4: hits are not checked': [
+    {
+      file: 'plugins/cache/protocol.ts',
+      find: 'const current = journal.catchUp()',
+      replace: 'const current = Math.random() < 0.2 ? journal.catchUp() : true',
+    },
+  ],
+  'rule 5: what is held outlives its epoch': [
+    {
+      file: 'plugins/cache/protocol.ts',
+      find: 'memory.clear()\n      tree.clear()',
+      replace: '',
+    },
+  ],
+  'rule 6: a write is not marked': [
+    {
+      file: 'plugins/cache/redis-journal.ts',
+      find: 'await tell(() => run.mark(id, textOf(change), markLease, randomToken()))',
+      replace: 'true',
+    },
+    {
+      file: 'plugins/cache/redis-journal.ts',
+      find: 'return held === undefined ? undefined : held === 1',
+      replace: 'return true',
+    },
+  ],
+  'rule 6: the outbox is not read': [
+    {
+      file: 'plugins/cache/relay.ts',
+      find: 'const rows = await read()',
+      replace: 'const rows: OutboxRow[] = []',
+    },
+  ],
+  'rule 7: a request joins a running query': [
+    {
+      file: 'plugins/cache/flights.ts',
+      find: 'const next = waiting.get(key)',
+      replace: 'const next = before',
+    },
+  ],
+}

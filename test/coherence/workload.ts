@@ -1,0 +1,273 @@
+import { createHmac } from 'node:crypto'
+import { Agent, request } from 'node:http'
+import type { Filter, Read, Row, State } from './history.ts'
+
+export const types = ['TV', 'MOVIE', 'OVA']
+export const genres = ['Action', 'Drama', 'Slice of Life']
+export const years = [2001, 2002, 2003]
+
+export interface Instance {
+  name: string
+  url: string
+  alive: boolean
+}
+
+/** What the workload saw: every row's states, every read, and how the answers came about. */
+export interface Observed {
+  states: Map<number, State[]>
+  reads: Read[]
+  writes: number
+  deferred: number
+  unknown: number
+  failed: number
+  statuses: Record<string, number>
+}
+
+const secret = 'coherence-checker-secret-0123456789'
+const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!
+
+/** Settings of an instance under test. */
+export const environment = { JWT_SECRET: secret, RATE_LIMIT_MAX: '100000000', LOG_LEVEL: 'info' }
+
+const now = () => Math.floor(Date.now() / 1000)
+const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** An admin's access token, as the service would make it. */
+function adminToken(): string {
+  const claims = {
+    sub: '1',
+    email: 'a@b',
+    role: 'admin',
+    jti: 'x',
+    iss: 'anime-api',
+    aud: 'anime-api',
+  }
+  const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ ...claims, iat: now(), exp: now() + 86_400 })}`
+  return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
+}
+
+const authorization = `Bearer ${adminToken()}`
+
+interface Answer {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  body: string
+}
+
+function send(url: string, method: string, body?: object): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = body ? { authorization, 'content-type': 'application/json' } : { authorization }
+    const sent = request(url, { method, agent, headers, timeout: 15_000 }, (incoming) => {
+      let text = ''
+      incoming.setEncoding('utf8')
+      incoming.on('data', (chunk) => {
+        text += chunk
+      })
+      incoming.on('end', () =>
+        resolve({ status: incoming.statusCode!, headers: incoming.headers, body: text }),
+      )
+      incoming.on('error', reject)
+    })
+    sent.on('timeout', () => sent.destroy(new Error('timeout')))
+    sent.on('error', reject)
+    sent.end(body && JSON.stringify(body))
+  })
+}
+
+/** A random list, page or single title, and what it should hold. */
+function randomQuery(ids: number[]): { path: string; filter: Filter } {
+  const kind = Math.random()
+  if (kind < 0.15 && ids.length > 0) {
+    const id = pick(ids)
+    return { path: `/v1/animes/${id}`, filter: { id } }
+  }
+  const filter: Filter = {}
+  const parameters = new URLSearchParams()
+  if (Math.random() < 0.6) filter.type = pick(types)
+  if (Math.random() < 0.3) filter.year = pick(years)
+  if (Math.random() < 0.5) {
+    filter.genre = Math.random() < 0.3 ? [genres[0]!, genres[1]!] : [pick(genres)]
+  }
+  if (Math.random() < 0.2) {
+    filter.partial = true
+    parameters.set('limit', pick(['3', '10']))
+    parameters.set('sort', pick(['-score', 'title']))
+  }
+  if (filter.type) parameters.set('type', filter.type)
+  if (filter.year) parameters.set('year', String(filter.year))
+  for (const name of filter.genre ?? []) parameters.append('genre', name)
+  return { path: `/v1/animes?${parameters}`, filter }
+}
+
+type Shown = { id: number; type: string; year: number | null; genres: string[]; episodes: number }
+const rowOf = ({ id, type, year, genres: names, episodes }: Shown): Row => ({
+  id,
+  type,
+  year,
+  genres: names,
+  stamp: episodes,
+})
+
+/** Reads and writes random things on random instances; a write's `episodes` is its unique stamp. */
+export function createWorkload(instances: Instance[]) {
+  const observed: Observed = {
+    states: new Map(),
+    reads: [],
+    writes: 0,
+    deferred: 0,
+    unknown: 0,
+    failed: 0,
+    statuses: {},
+  }
+  const busy = new Set<number>()
+  let stamp = 0
+  let uncertainInserts = 0
+
+  const alive = () => pick(instances.filter((instance) => instance.alive).concat(instances))
+
+  async function read(): Promise<void> {
+    const instance = alive()
+    const { path, filter } = randomQuery([...observed.states.keys()])
+    const begun = performance.now()
+    const answer = await send(instance.url + path, 'GET').catch(() => undefined)
+    const ended = performance.now()
+    if (answer === undefined || (answer.status !== 200 && answer.status !== 404)) {
+      observed.failed += 1
+      return
+    }
+    const cache = String(answer.headers['cache-status'] ?? 'none')
+    const status = /hit|collapsed|fwd=\w+/.exec(cache)?.[0] ?? 'none'
+    observed.statuses[status] = (observed.statuses[status] ?? 0) + 1
+    const body = JSON.parse(answer.body)
+    const shown: Shown[] = answer.status === 404 ? [] : (body.data ?? [body])
+    const by = `${instance.name} (${cache})`
+    observed.reads.push({ filter, begun, ended, rows: shown.map(rowOf), by })
+  }
+
+  async function write(): Promise<void> {
+    const free = [...observed.states].filter(
+      ([id, all]) => !busy.has(id) && all.at(-1)!.row !== null,
+    )
+    if (free.length < 25 && uncertainInserts < 50) return insert()
+    const [id, history] = pick(free)
+    busy.add(id)
+    stamp += 1
+    const before = history.at(-1)!.row!
+    const remove = Math.random() < 0.15
+    const body = remove ? undefined : { ...randomChange(), episodes: stamp }
+    const row = body && { ...before, ...body, stamp }
+    const state: State = {
+      stamp: remove ? null : stamp,
+      row: row ? { id, type: row.type, year: row.year, genres: row.genres, stamp } : null,
+      begun: performance.now(),
+      ended: Number.POSITIVE_INFINITY,
+      by: '',
+    }
+    history.push(state)
+    const instance = alive()
+    state.by = instance.name
+    const url = `${instance.url}/v1/animes/${id}`
+    const answer = await send(url, remove ? 'DELETE' : 'PATCH', body).catch(() => undefined)
+    // A write of unknown fate leaves both states possible for ever, and its row alone.
+    if (answer === undefined || answer.status >= 500) {
+      observed.unknown += 1
+      return
+    }
+    if (answer.status >= 400) throw new Error(`a write got ${answer.status} ${answer.body}`)
+    finished(state, answer)
+    busy.delete(id)
+  }
+
+  function finished(state: State, answer: Answer) {
+    state.ended = performance.now()
+    observed.writes += 1
+    if (String(answer.headers['cache-status']).includes('deferred')) {
+      observed.deferred += 1
+      state.by += ' deferred'
+    }
+  }
+
+  async function insert(): Promise<void> {
+    stamp += 1
+    const own = stamp
+    const body = {
+      title: `Row ${own}`,
+      score: own % 10,
+      ...randomChange(),
+      ...{ type: pick(types), genres: [pick(genres)], year: pick(years) },
+      episodes: own,
+    }
+    const begun = performance.now()
+    // Its id is known only afterwards; until then reads of it are set against `expected`.
+    expected.set(own, begun)
+    const instance = alive()
+    const answer = await send(`${instance.url}/v1/animes`, 'POST', body).catch(() => undefined)
+    if (answer?.status !== 201) {
+      uncertainInserts += 1
+      observed.unknown += 1
+      return
+    }
+    const row = rowOf(JSON.parse(answer.body))
+    const state: State = { stamp: own, row, begun, ended: 0, by: instance.name }
+    finished(state, answer)
+    expected.delete(own)
+    const absent = { stamp: null, row: null, begun: Number.NEGATIVE_INFINITY, ended: 0, by: '' }
+    observed.states.set(row.id, [absent, state])
+  }
+
+  const expected = new Map<number, number>()
+
+  /** Takes up a title that was there before, and gives it a stamp. */
+  async function meet(id: number): Promise<void> {
+    stamp += 1
+    const answer = await send(`${alive().url}/v1/animes/${id}`, 'PATCH', { episodes: stamp })
+    const state = {
+      stamp,
+      row: rowOf(JSON.parse(answer.body)),
+      begun: 0,
+      ended: performance.now(),
+      by: '',
+    }
+    observed.states.set(id, [state])
+  }
+
+  return {
+    read,
+    write,
+    meet,
+    /** The history, with the rows of inserts whose answer never came. */
+    observed(): Observed {
+      for (const { rows } of observed.reads) {
+        for (const row of rows) {
+          const begun = expected.get(row.stamp)
+          if (begun === undefined || observed.states.has(row.id)) continue
+          const absent = {
+            stamp: null,
+            row: null,
+            begun: Number.NEGATIVE_INFINITY,
+            ended: 0,
+            by: '',
+          }
+          const state = {
+            stamp: row.stamp,
+            row,
+            begun,
+            ended: Number.POSITIVE_INFINITY,
+            by: 'unknown',
+          }
+          observed.states.set(row.id, [absent, state])
+        }
+      }
+      return observed
+    },
+  }
+}
+
+function randomChange() {
+  const change: { type?: string; year?: number; genres?: string[] } = {}
+  if (Math.random() < 0.5) change.type = pick(types)
+  if (Math.random() < 0.4) change.year = pick(years)
+  if (Math.random() < 0.4) change.genres = genres.filter(() => Math.random() < 0.5)
+  return change
+}
