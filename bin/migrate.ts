@@ -5,7 +5,7 @@ import { migrate } from '../db/migrate.ts'
 try {
   const database = await openDatabase(loadConfig().DATABASE_URL)
   try {
-    await database.connect()
+    await database.connect({ onRetry: () => console.error('waiting for the database') })
     const ran = await migrate(database)
     console.log(ran.length > 0 ? `migrated: ${ran.join(', ')}` : 'the schema is up to date')
   } finally {

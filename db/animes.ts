@@ -117,11 +117,8 @@ export async function lockAnime(
   trx: Transaction<Schema>,
   id: number,
 ): Promise<AnimeRow | undefined> {
-  const { rows } = await sql<AnimeRow>`
-    select ${sql.join(animeColumns.map((column) => sql.ref(column)))}
-    from animes ${dialect.lockRow} where id = ${id}
-  `.execute(trx)
-  return rows[0]
+  const { rows } = await dialect.lockAnime(animeColumns, id).execute(trx)
+  return rows[0] as AnimeRow | undefined
 }
 
 /** Changes a title and gives its new row. */

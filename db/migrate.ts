@@ -21,6 +21,7 @@ export async function migrate({ dialect, reader, writer }: Database): Promise<st
   const known = await migratorOn(reader).getMigrations()
   if (known.every(({ executedAt }) => executedAt !== undefined)) return []
   return writer.transaction().execute(async (trx) => {
+    await dialect.lockSchema(trx)
     const migrator = migratorOn(trx)
     const { error, results = [] } = await migrator.migrateToLatest()
     if (error !== undefined) throw error

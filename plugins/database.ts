@@ -14,7 +14,10 @@ declare module 'fastify' {
     /** Its connections throw DatabaseUnavailable until the schema is there. */
     database: Database
     /** `connected` settles when the schema is up to date and, where asked for, filled. */
-    databaseState: { connected: Promise<void>; status: 'starting' | 'ok' | 'unavailable' }
+    databaseState: {
+      connected: Promise<void>
+      status: 'starting' | 'ok' | 'unavailable'
+    }
   }
 }
 
@@ -33,12 +36,19 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
     throw new ConfigError(`DATABASE_URL: cannot be opened: ${error.message}`, { cause: error })
   })
   const closing = new AbortController()
+  let phase: FastifyInstance['databaseState']['status'] = 'starting'
   const state: FastifyInstance['databaseState'] = {
     connected: Promise.resolve(),
-    status: 'starting',
+    // Of what the last connection told: no query is sent to find out.
+    get status() {
+      return phase === 'ok' && opened.reachable?.() === false ? 'unavailable' : phase
+    },
+    set status(now) {
+      phase = now
+    },
   }
   const whenReady = <T>(connection: T): T => {
-    if (state.status === 'ok') return connection
+    if (phase === 'ok') return connection
     throw new DatabaseUnavailable(`the database is ${state.status}`)
   }
   app.decorate('databaseState', state)
@@ -66,7 +76,10 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
   }
 
   async function connect() {
-    await opened.connect()
+    await opened.connect({
+      signal: closing.signal,
+      onRetry: ({ message }) => app.log.warn(`the database is not there yet: ${message}`),
+    })
     const ran = await migrate(opened)
     if (ran.length > 0) app.log.info(`migrated the database: ${ran.join(', ')}`)
     if (fill) await fillIfEmpty(app, opened)

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import createError from '@fastify/error'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { DatabaseUnavailable } from '../db/dialects/dialect.ts'
+import { DatabaseUnavailable, OutcomeUnknown } from '../db/dialects/dialect.ts'
 
 /** A problem with one field of a request: where it is, what is wrong with it. */
 export interface FieldProblem {
@@ -82,6 +82,13 @@ const retryAfter = 5
 async function errorsPlugin(app: FastifyInstance) {
   app.setErrorHandler<FastifyError & { headers?: Record<string, string> }>(
     (error, request, reply) => {
+      if (error instanceof OutcomeUnknown) {
+        // No Retry-After: a client that repeats the write by itself may do it twice.
+        request.log.error({ err: error }, 'a write has an unknown outcome')
+        const detail =
+          'the database went away during the commit: the write may have happened, or not'
+        return problem(request, reply, 503, detail)
+      }
       if (error instanceof DatabaseUnavailable) {
         request.log.warn({ err: error }, 'the database is away')
         reply.header('retry-after', retryAfter)
@@ -90,7 +97,8 @@ async function errorsPlugin(app: FastifyInstance) {
       if (error.headers !== undefined) reply.headers(error.headers)
       const status = error.statusCode ?? 500
       if (error instanceof Unavailable) {
-        request.log.warn({ err: error }, 'something a request needs is away')
+        const { message: reason } = (error.cause ?? {}) as Partial<Error>
+        request.log.warn({ reason }, error.message)
         return problem(request, reply, status, error.message)
       }
       if (status >= 500) {

@@ -27,8 +27,10 @@ export interface Dialect {
   readonly limit: (count: number) => RawBuilder<unknown>
   /** Whether `column` contains `text`, without regard to case. */
   readonly contains: (column: Expression<string>, text: string) => RawBuilder<boolean>
-  /** Locks the row of a `select ... from animes` in a transaction until it ends. */
-  readonly lockRow: RawBuilder<unknown>
+  /** Gives `columns` of one title as last committed, and locks it until the transaction ends. */
+  readonly lockAnime: (columns: readonly string[], id: number) => RawBuilder<unknown>
+  /** Waits until no other process changes the schema, and keeps it so until the transaction ends. */
+  readonly lockSchema: (trx: Transaction<Schema>) => Promise<void>
   /** Inserts one title and gives its id. */
   readonly insertAnime: (trx: Transaction<Schema>, values: AnimeValues) => Promise<number>
 }
@@ -43,12 +45,31 @@ export interface Database {
    * (SQLite's `PRAGMA data_version`); costs about two microseconds.
    */
   readonly foreignVersion?: () => number
-  /** Resolves when a connection works; rejects with the reason. Sends no query where it can. */
-  readonly connect: () => Promise<void>
+  /** Whether the last connection that was tried could be had, where there is a server to reach. */
+  readonly reachable?: () => boolean
+  /**
+   * Resolves when a connection works, rejects with the reason when that is not to be expected any
+   * more. Sends no query.
+   */
+  readonly connect: (options?: ConnectOptions) => Promise<void>
   readonly close: () => Promise<void>
+}
+
+export interface ConnectOptions {
+  /** Told of every attempt that failed and is followed by another. */
+  onRetry?: (error: Error) => void
+  /** Ends the attempts. */
+  signal?: AbortSignal
+  /** Milliseconds for all attempts. */
+  budget?: number
 }
 
 /** The database cannot be used now; a request that needs it is answered with 503. */
 export class DatabaseUnavailable extends Error {
   override name = 'DatabaseUnavailable'
+}
+
+/** The connection was lost while a write was being committed: it has happened, or it has not. */
+export class OutcomeUnknown extends DatabaseUnavailable {
+  override name = 'OutcomeUnknown'
 }

@@ -1,5 +1,226 @@
-import type { Database } from './dialect.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  MssqlAdapter,
+  MssqlIntrospector,
+  MssqlQueryCompiler,
+  sql,
+} from 'kysely'
+import { Pool } from 'tarn'
+import type { Schema } from '../schema.ts'
+import type { ConnectOptions, Database, Dialect } from './dialect.ts'
+import { asFault, type Fault, mayRetry, retrying } from './faults.ts'
+import {
+  type Authentication,
+  authenticationOf,
+  closeConnection,
+  isClosed,
+  MssqlConnection,
+  openConnection,
+} from './mssql-connection.ts'
+import { type MssqlSettings, parseMssqlUrl } from './mssql-url.ts'
 
-export function openMssql(_url: string): Database {
-  throw new Error('SQL Server is not supported yet')
+const type = (name: string) => sql.raw(name)
+
+/** Code points in their order; and the order of people, in which A is a and é is not e. */
+export const collations = { code: 'Latin1_General_BIN2', title: 'Latin1_General_CI_AS' } as const
+
+/** Milliseconds that two processes that bring the schema up to date wait for each other. */
+const schemaLock = 10_000
+
+export const mssql: Dialect = {
+  name: 'mssql',
+  types: {
+    id: type('int'),
+    identity: (column) => column.identity().primaryKey(),
+    integer: type('int'),
+    score: type('decimal(4, 2)'),
+    code: (length) => type(`nvarchar(${length}) collate ${collations.code}`),
+    title: (length) => type(`nvarchar(${length}) collate ${collations.title}`),
+    longText: type('nvarchar(max)'),
+    timestamp: type('datetime2(3)'),
+    now: sql`sysutcdatetime()`,
+  },
+  limit: (count) => sql`offset 0 rows fetch next ${sql.lit(count)} rows only`,
+  // Lower case in the title's collation, then byte by byte, as SQLite does it.
+  contains: (column, text) => sql<boolean>`charindex(
+    lower(cast(${text} as nvarchar(400)) collate ${sql.raw(collations.title)}) collate ${sql.raw(collations.code)},
+    lower(${column}) collate ${sql.raw(collations.code)}) > 0`,
+  // An update to the same value locks the row on every server, and gives it as the last commit left
+  // it; a lock hint on a select is no more than a hint.
+  lockAnime: (columns, id) => sql`
+    update animes set type = type
+    output ${sql.join(columns.map((column) => sql.ref(`inserted.${column}`)))}
+    where id = ${id}`,
+  lockSchema: async (trx) => {
+    await sql`
+      declare @held int
+      exec @held = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
+        @LockOwner = 'Transaction', @LockTimeout = ${sql.lit(schemaLock)}
+      if @held < 0 throw 51000, 'another process is changing the schema', 1`.execute(trx)
+  },
+  insertAnime: async (trx, values) => {
+    const row = await trx
+      .insertInto('animes')
+      .values(values)
+      .output('inserted.id')
+      .executeTakeFirstOrThrow()
+    return row.id
+  },
+}
+
+/** Milliseconds that a database has to come back when a process starts; a paused one takes a minute. */
+const connectBudget = 90_000
+
+/**
+ * Opens the SQL Server or Azure SQL database of `url`: one pool for reading and writing, filled on
+ * demand. Reads are repeated after a fault, and transactions when they have certainly not committed.
+ * @throws Error with one line that says what is wrong with the URL
+ */
+export async function openMssql(url: string): Promise<Database & { settings: MssqlSettings }> {
+  const settings = parseMssqlUrl(url)
+  const authentication = await authenticationOf(settings)
+  const { pool, reachable, acquire } = openPool(settings, authentication)
+  return {
+    settings,
+    dialect: mssql,
+    reader: new Kysely<Schema>({ dialect: dialectOver(readingDriver(acquire, pool)) }),
+    writer: new WritingKysely({ dialect: dialectOver(pooledDriver(acquire, pool)) }),
+    reachable,
+    connect: (options) =>
+      waitFor(async () => {
+        pool.release(await acquire())
+      }, options),
+    close: async () => {
+      await pool.destroy()
+    },
+  }
+}
+
+function openPool(settings: MssqlSettings, authentication: Authentication) {
+  let reached = true
+  const pool = new Pool<MssqlConnection>({
+    min: 0,
+    max: settings.poolMax,
+    acquireTimeoutMillis: settings.acquireTimeout,
+    createTimeoutMillis: settings.connectTimeout + 1000,
+    idleTimeoutMillis: settings.idleTimeout,
+    reapIntervalMillis: Math.min(1000, settings.idleTimeout),
+    destroyTimeoutMillis: 2000,
+    propagateCreateError: true,
+    create: async () => {
+      try {
+        const connection = new MssqlConnection(await openConnection(settings, authentication))
+        reached = true
+        return connection
+      } catch (error) {
+        reached = false
+        throw error
+      }
+    },
+    // Free: the socket's end is known here without asking the server.
+    validate: ({ tedious }) => !isClosed(tedious),
+    destroy: ({ tedious }) => closeConnection(tedious),
+    log: () => {},
+  })
+  const acquire = async () => {
+    try {
+      return await pool.acquire().promise
+    } catch (error) {
+      throw asFault(error)
+    }
+  }
+  return { pool, acquire, reachable: () => reached }
+}
+
+/** Tries until it works, for as long as the fault may be over by itself. */
+async function waitFor(
+  attempt: () => Promise<void>,
+  { onRetry = () => {}, signal, budget = connectBudget }: ConnectOptions = {},
+): Promise<void> {
+  const deadline = performance.now() + budget
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      const hopeful = mayRetry(error) || (error as Fault).kind === 'timeout'
+      if (!hopeful || signal?.aborted || performance.now() > deadline) throw error
+      onRetry(error as Fault)
+      await sleep(500 + 500 * Math.random(), undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+const dialectOver = (driver: Driver) => ({
+  createAdapter: () => new LockedByUsAdapter(),
+  createDriver: () => driver,
+  createIntrospector: (db: Kysely<unknown>) => new MssqlIntrospector(db),
+  createQueryCompiler: () => new MssqlQueryCompiler(),
+})
+
+/** Kysely's lock belongs to the session and ends before the commit; `lockSchema` ends with it. */
+class LockedByUsAdapter extends MssqlAdapter {
+  override async acquireMigrationLock() {}
+  override async releaseMigrationLock() {}
+}
+
+type Acquire = () => Promise<MssqlConnection>
+
+/**
+ * Kysely's own driver would send `select 1` before each use or not see a dead socket, and prints the
+ * errors of idle connections.
+ */
+function pooledDriver(acquireConnection: Acquire, pool: Pool<MssqlConnection>): Driver {
+  return {
+    init: async () => {},
+    acquireConnection,
+    beginTransaction: (connection) => (connection as MssqlConnection).begin(),
+    commitTransaction: (connection) => (connection as MssqlConnection).commit(),
+    rollbackTransaction: (connection) => (connection as MssqlConnection).rollback(),
+    releaseConnection: async (connection) => {
+      pool.release(connection as MssqlConnection)
+    },
+    destroy: async () => {},
+  }
+}
+
+/** Statements that may be repeated: each takes a connection of its own, and after a fault another. */
+function readingDriver(acquire: Acquire, pool: Pool<MssqlConnection>): Driver {
+  const anyConnection: DatabaseConnection = {
+    executeQuery: (query) =>
+      retrying(async () => {
+        const connection = await acquire()
+        try {
+          return await connection.executeQuery(query)
+        } finally {
+          pool.release(connection)
+        }
+      }),
+    streamQuery: MssqlConnection.prototype.streamQuery,
+  }
+  const noTransaction = () => Promise.reject(new Error('the reader has no transactions'))
+  return {
+    init: async () => {},
+    acquireConnection: async () => anyConnection,
+    beginTransaction: noTransaction,
+    commitTransaction: noTransaction,
+    rollbackTransaction: noTransaction,
+    releaseConnection: async () => {},
+    destroy: async () => {},
+  }
+}
+
+/**
+ * Its transactions begin again when they have certainly not committed: what a transaction does must
+ * bear being done again, and tell nobody before the end.
+ */
+class WritingKysely extends Kysely<Schema> {
+  override transaction() {
+    const builder = super.transaction()
+    const execute = builder.execute.bind(builder)
+    builder.execute = (work) => retrying(() => execute(work))
+    return builder
+  }
 }

@@ -30,7 +30,10 @@ export const sqlite: Dialect = {
   },
   limit: (count) => sql`limit ${sql.lit(count)}`,
   contains: (column, text) => sql<boolean>`instr(fold(${column}), fold(${text})) > 0`,
-  lockRow: sql``,
+  // A transaction begins with the only write lock there is.
+  lockAnime: (columns, id) =>
+    sql`select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
+  lockSchema: async () => {},
   insertAnime: async (trx, values) => {
     const row = await trx
       .insertInto('animes')
