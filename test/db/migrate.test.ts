@@ -1,0 +1,64 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t from 'tap'
+import { openDatabase } from '../../db/database.ts'
+import { migrate } from '../../db/migrate.ts'
+import { temporaryFolder } from '../support/app.ts'
+import { run } from '../support/process.ts'
+
+t.test('a new database gets every migration once, in order', async (t) => {
+  const database = await openDatabase(`sqlite:${join(temporaryFolder(t), 'anime.db')}`)
+  t.teardown(() => database.close())
+  const ran = await migrate(database)
+  t.equal(ran[0], '0001-catalogue')
+  t.strictSame(ran, ran.toSorted())
+  t.strictSame(await migrate(database), [])
+  for (const table of ['animes', 'anime_genres', 'outbox'] as const) {
+    t.strictSame(await database.reader.selectFrom(table).selectAll().execute(), [], table)
+  }
+})
+
+t.test(
+  'a schema that is up to date is left alone, even while another holds the database',
+  async (t) => {
+    const path = join(temporaryFolder(t), 'anime.db')
+    const database = await openDatabase(`sqlite:${path}`)
+    t.teardown(() => database.close())
+    await migrate(database)
+    const holder = new DatabaseSync(path)
+    holder.exec('begin immediate')
+    const started = performance.now()
+    t.strictSame(await migrate(database), [])
+    t.ok(performance.now() - started < 1000)
+    holder.exec('rollback')
+    holder.close()
+  },
+)
+
+t.test('processes that start together take turns', async (t) => {
+  const env = { DATABASE_URL: `sqlite:${join(temporaryFolder(t), 'anime.db')}` }
+  const migrations = Array.from({ length: 6 }, () => run(t, 'bin/migrate.ts', [], env))
+  const exits = await Promise.all(migrations.map(({ exited }) => exited))
+  t.ok(
+    exits.every(({ code }) => code === 0),
+    migrations.map(({ stderr }) => stderr()).join(''),
+  )
+  const said = migrations.map(({ stdout }) => stdout().trim())
+  t.equal(said.filter((line) => line.startsWith('migrated: 0001-catalogue')).length, 1)
+  t.equal(said.filter((line) => line === 'the schema is up to date').length, 5)
+})
+
+t.test('a migration that fails leaves nothing behind', async (t) => {
+  const path = join(temporaryFolder(t), 'anime.db')
+  const squatter = new DatabaseSync(path)
+  squatter.exec('create table outbox (something text)')
+  const database = await openDatabase(`sqlite:${path}`)
+  t.teardown(() => database.close())
+  await t.rejects(migrate(database), /outbox/)
+  const tables = squatter.prepare(`select name from sqlite_master where type = 'table'`).all()
+  squatter.close()
+  t.strictSame(
+    tables.map(({ name }) => name),
+    ['outbox'],
+  )
+})
