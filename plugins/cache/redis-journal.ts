@@ -214,7 +214,6 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       const { epoch, position } = version
       const text = JSON.stringify(meta)
       const at = JSON.stringify(dimensions)
-      // A Redis that is full refuses answers, and only them: that is a miss, not an outage.
       const clock = await inTime(run.store(key, at, epoch, position, ttl, text, bytes)).catch(
         refused,
       )
@@ -222,7 +221,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     },
     async load(key) {
       if (!breaker.closed) return undefined
-      const answer = (await inTime(run.loadBuffer(key)).catch(refused)) as
+      const answer = (await inTime(run.loadBuffer(key)).catch(full)) as
         | [Buffer, Buffer, Buffer, number]
         | null
         | undefined
@@ -254,8 +253,14 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     },
   }
 
+  /** An answer that is no answer, or a Redis too full for one: a miss, not an outage. */
   function refused(error: Error): undefined {
     if (!/OOM|WRONGTYPE/.test(error.message)) lost(error)
+    return undefined
+  }
+
+  function full(error: Error): undefined {
+    if (!/OOM/.test(error.message)) lost(error)
     return undefined
   }
 }

@@ -27,6 +27,7 @@ local function clock()
   local text = redis.call('GET', KEYS[1])
   if not text then return nil end
   local epoch, position, token = string.match(text, '^(%S+) (%d+) (%S+)$')
+  if not epoch then return nil end
   return epoch, tonumber(position), token, text
 end
 
@@ -189,6 +190,7 @@ end
 if tonumber(ARGV[4]) > position or not untouched_since(tonumber(ARGV[4]), dimensions) then return false end
 local ttl = tonumber(ARGV[5])
 local function file(key, member)
+  if redis.call('TYPE', key).ok ~= 'zset' then redis.call('DEL', key) end
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   redis.call('ZADD', key, 'GT', now + ttl, member)
   redis.call('PEXPIRE', key, ttl, 'NX')
@@ -200,6 +202,7 @@ for _, dimension in ipairs(dimensions) do
   path = path == '' and dimension or path .. ',' .. dimension
 end
 file(P .. '@k:' .. path, ARGV[1])
+redis.call('UNLINK', P .. ARGV[1])
 redis.call('HSET', P .. ARGV[1], 'epoch', epoch, 'position', position, 'meta', ARGV[6], 'body', ARGV[7])
 redis.call('PEXPIRE', P .. ARGV[1], ttl)
 return text
