@@ -1,10 +1,12 @@
-import { createReadStream, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { pipeline, type Readable } from 'node:stream'
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import { createGunzip } from 'node:zlib'
 import { ConfigError, loadConfig } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
-import { ImportError, type ImportSummary, importCsv } from '../db/import/import.ts'
+import { ImportError, type ImportSummary, importCsv, type OpenStage } from '../db/import/import.ts'
 import { importProgress } from '../db/import/progress.ts'
 import { rejectsFile } from '../db/import/rejects.ts'
 import { openStage } from '../db/import/stage.ts'
@@ -22,6 +24,9 @@ Streams an anime catalogue into the database of DATABASE_URL, in one transaction
 
 Exit code: 0 all rows taken, 2 some rejected, 1 nothing done.`
 
+// Rows live for a moment; V8 would give them ever more room, and a long file more than a short one.
+setFlagsFromString('--semi-space-growth-factor=1')
+
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
@@ -29,43 +34,71 @@ try {
   process.exitCode = 1
 }
 
+type Arguments = ReturnType<typeof readArguments>
+
 async function main(argv: string[]): Promise<number> {
-  const { file, help, replace, dryRun, batch, rejects } = readArguments(argv)
-  if (help) {
+  const given = readArguments(argv)
+  if (given.help) {
     console.log(usage)
     return 0
   }
-  const size = statSync(file).size
+  const file = await open(given.file)
   const config = loadConfig()
   const database = await openDatabase(config.DATABASE_URL)
   try {
-    await database.connect()
+    await database.connect({ onRetry: () => console.error('waiting for the database') })
     await migrate(database)
-    const raw = createReadStream(file, { highWaterMark: 262_144 })
-    const source = file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw
-    raw.on('error', (error) => source.destroy(error))
-    const progress = importProgress(size, () => raw.bytesRead)
-    const rejected = rejectsFile(rejects ?? `${basename(file)}.rejects.csv`)
-    try {
-      const summary = await importCsv(source, openStage(config, database), {
-        replace,
-        dryRun,
-        batch,
-        onReject: rejected.write,
-        onProgress: progress.update,
-      })
-      progress.stop()
-      await rejected.close()
-      console.log(report(summary, progress.seconds(), dryRun))
-      if (summary.rejected > 0) console.log(`rejected rows: ${rejected.path}`)
-      return summary.rejected > 0 ? 2 : 0
-    } finally {
-      progress.stop()
-      await rejected.close()
-    }
+    return await run(given, file, openStage(config, database))
   } finally {
     await database.close()
   }
+}
+
+async function run(given: Arguments, file: FileHandle, stage: OpenStage): Promise<number> {
+  const { replace, dryRun, batch } = given
+  const { size, ino, dev } = await file.stat()
+  const { source, bytesRead } = csvText(file, given.file.endsWith('.gz'))
+  const progress = importProgress(size, bytesRead)
+  const rejects = rejectsFile(given.rejects ?? `${basename(given.file)}.rejects.csv`, { ino, dev })
+  try {
+    const summary = await importCsv(source, stage, {
+      replace,
+      dryRun,
+      batch,
+      signal: stopSignal(),
+      onReject: rejects.write,
+      onProgress: progress.update,
+      onRead: () => {
+        rejects.flush()
+        progress.finishing()
+      },
+    })
+    progress.stop()
+    console.log(report(summary, progress.seconds(), dryRun))
+    return summary.rejected > 0 ? 2 : 0
+  } finally {
+    progress.stop()
+    rejects.close()
+    if (rejects.used()) console.error(`rejected rows: ${rejects.path}`)
+  }
+}
+
+function csvText(file: FileHandle, zipped: boolean): { source: Readable; bytesRead: () => number } {
+  const raw = file.createReadStream()
+  const bytesRead = () => raw.bytesRead
+  if (!zipped) return { source: raw, bytesRead }
+  // The error of either is the error of the last, which the import reads.
+  const source = pipeline(raw, createGunzip({ chunkSize: 65_536 }), () => {})
+  return { source, bytesRead }
+}
+
+/** Aborts with the first SIGINT or SIGTERM; the second one ends the process as ever. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => controller.abort())
+  }
+  return controller.signal
 }
 
 function readArguments(argv: string[]) {
@@ -102,9 +135,11 @@ function report(summary: ImportSummary, seconds: number, dryRun: boolean): strin
 
 function oneLine(error: unknown): string {
   const { code, path, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT') return `there is no file ${path}`
+  if (code === 'ENOENT' && path !== undefined) return `there is no file ${path}`
+  if (code === 'EACCES' && path !== undefined) return `may not read ${path}`
   if (code === 'EISDIR') return 'the file is a folder'
   if (code?.startsWith('Z_')) return 'the file is not whole gzip data'
+  if (code === 'ERR_SQLITE_ERROR') return `the database: ${message}`
   if (error instanceof ConfigError) return message
   return message.split('\n')[0]!
 }

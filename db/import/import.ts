@@ -1,15 +1,9 @@
-import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { parse } from 'csv-parse'
-import { HeaderError, RowError, rowCleaner, type StagedRow } from './mapping.ts'
+import { type BatchParser, type BatchRow, batchParser, type Reject } from './csv.ts'
+import { ImportError } from './errors.ts'
 
-/** A row that was not taken. `line` is the line of the file on which it ends, from 1. */
-export interface Reject {
-  line: number
-  column: string
-  reason: string
-  value: string
-}
+export type { BatchRow, Reject } from './csv.ts'
+export { ImportError } from './errors.ts'
 
 export interface ImportSummary {
   read: number
@@ -29,71 +23,120 @@ export interface ImportOptions {
   onlyIfEmpty?: boolean
   /** Rows sent to the database at a time. */
   batch?: number
+  /** Rolls back, unless the commit has begun. */
+  signal?: AbortSignal
+  /** What it throws ends the import, as do the two below. */
   onReject?: (reject: Reject) => void
   /** Called after each batch with the rows read so far. */
   onProgress?: (rows: number) => void
+  /** Called when every row has been read and the last rejected, before the commit. */
+  onRead?: () => void
 }
-
-/** A row on its way to the database, with its line for the rejects file. */
-export type BatchRow = StagedRow & { line: number }
 
 /** The database's side of an import: one transaction from `open` to `finish` or `abort`. */
 export interface Stage {
   /** How many titles there were when the transaction began. */
   readonly existing: number
-  /** Takes a batch and gives the rows left out because an earlier one has their `source_id`. */
+  /**
+   * Takes a batch and gives the rows left out because an earlier one has their `source_id`. Is
+   * called again before it has answered; batches count as loaded in the order of the calls.
+   */
   load: (rows: BatchRow[]) => Promise<BatchRow[]>
   /** Applies what was loaded, writes the outbox row `*` when anything changed, and commits. */
   finish: () => Promise<Pick<ImportSummary, 'added' | 'changed' | 'unchanged' | 'removed'>>
+  /**
+   * Rolls back and lets go of the database; what is under way rejects. May be called twice. When
+   * the commit has begun it waits for that instead, and `finish` resolves.
+   */
   abort: () => Promise<void>
 }
 
 export type OpenStage = (options: { replace: boolean; dryRun: boolean }) => Promise<Stage>
 
-/** Nothing was done; `message` says why in one line. */
-export class ImportError extends Error {}
-
-const maxRecordBytes = 1_048_576
+export type CsvSource = AsyncIterable<Buffer | string> | Iterable<Buffer | string>
 
 /**
  * Streams a catalogue CSV (UTF-8, LF or CRLF, with or without BOM) into the database in constant
  * memory and one transaction. Rows that cannot be taken go to `onReject`, the rest goes on.
- * @throws ImportError when nothing was done: no usable header, no usable row, broken quoting
+ * @throws ImportError when nothing was done: no usable header, no usable row, a row without end,
+ * a database held by another process, an abort by `signal`
  */
 export async function importCsv(
-  source: AsyncIterable<Buffer | string> | Iterable<Buffer | string>,
+  source: CsvSource,
   openStage: OpenStage,
   options: ImportOptions = {},
 ): Promise<ImportSummary> {
-  const { replace = false, dryRun = false, onReject = () => {}, onProgress = () => {} } = options
+  const { replace = false, dryRun = false, signal, onRead = () => {} } = options
   const summary = { read: 0, added: 0, changed: 0, unchanged: 0, removed: 0, rejected: 0 }
-  const reject = (rejected: Reject) => {
-    summary.rejected += 1
-    onReject(rejected)
-  }
-  const parser = batchParser(options.batch ?? 1000, () => summary.read++, reject)
   const stage = await openStage({ replace, dryRun })
+  const abort = () => void stage.abort()
+  signal?.addEventListener('abort', abort)
   try {
+    signal?.throwIfAborted()
     if (options.onlyIfEmpty && stage.existing > 0) {
       await stage.abort()
       return summary
     }
-    await pipeline(source, parser.stream, parser.batches, async (batches) => {
-      for await (const batch of batches as AsyncIterable<BatchRow[]>) {
-        for (const row of await stage.load(batch)) reject(repeated(row))
-        onProgress(summary.read)
-      }
-    })
-    if (summary.read === summary.rejected) {
-      throw new ImportError(
-        summary.read === 0 ? 'the file has no rows' : `all ${summary.read} rows were rejected`,
-      )
-    }
-    return { ...summary, ...(await stage.finish()), rejected: summary.rejected }
+    await loadRows(source, stage, summary, options)
+    onRead()
+    return { ...summary, ...(await stage.finish()) }
   } catch (error) {
     await stage.abort()
-    throw explain(error)
+    throw signal?.aborted ? new ImportError('stopped; nothing was changed') : error
+  } finally {
+    signal?.removeEventListener('abort', abort)
   }
+}
+
+async function loadRows(
+  source: CsvSource,
+  stage: Stage,
+  summary: ImportSummary,
+  { batch = 1000, signal, onReject = () => {}, onProgress = () => {} }: ImportOptions,
+) {
+  const reject = (rejected: Reject) => {
+    summary.rejected += 1
+    onReject(rejected)
+  }
+  const parser = batchParser(batch, () => summary.read++, reject)
+  await pipeline(
+    source,
+    parser.stream,
+    async (batches) => {
+      for await (const left of loaded(batches, parser.rest, stage)) {
+        for (const row of left) reject(repeated(row))
+        onProgress(summary.read)
+      }
+    },
+    { signal },
+  )
+  if (!parser.started()) throw new ImportError('the file is empty')
+  if (summary.read === 0) throw new ImportError('the file has no rows under its header')
+  if (summary.read === summary.rejected) {
+    throw new ImportError(`all ${summary.read} rows were rejected`)
+  }
+}
+
+/** Loads every batch, one ahead of the answers, so that the database never waits for the parser. */
+async function* loaded(
+  batches: AsyncIterable<BatchRow[]>,
+  rest: BatchParser['rest'],
+  stage: Stage,
+): AsyncGenerator<BatchRow[]> {
+  let last: Promise<BatchRow[]> | undefined
+  const load = (batch: BatchRow[]) => {
+    const answer = stage.load(batch)
+    // Awaited a turn later: until then a failure must not count as unhandled.
+    answer.catch(() => {})
+    return answer
+  }
+  for await (const batch of batches) {
+    const next = load(batch)
+    if (last !== undefined) yield await last
+    last = next
+  }
+  if (last !== undefined) yield await last
+  if (rest().length > 0) yield await load(rest())
 }
 
 const repeated = ({ line, source_id }: BatchRow): Reject => ({
@@ -102,68 +145,3 @@ const repeated = ({ line, source_id }: BatchRow): Reject => ({
   reason: 'an earlier row has this animeID',
   value: String(source_id),
 })
-
-/** csv-parse, then cleaning, then batches: cleaning inside `on_record` spares a stream event a row. */
-function batchParser(size: number, onRow: () => void, reject: (rejected: Reject) => void) {
-  let clean: ((record: readonly string[]) => StagedRow) | undefined
-  let batch: BatchRow[] = []
-  const stream = parse({
-    bom: true,
-    skip_empty_lines: true,
-    skip_records_with_error: true,
-    max_record_size: maxRecordBytes,
-    on_record: (record: string[], { lines }) => {
-      if (clean === undefined) {
-        clean = rowCleaner(record)
-        return null
-      }
-      onRow()
-      try {
-        const row = clean(record) as BatchRow
-        row.line = lines
-        batch.push(row)
-      } catch (error) {
-        if (!(error instanceof RowError)) throw error
-        const { column, message: reason, value } = error
-        reject({ line: lines, column, reason, value })
-      }
-      if (batch.length < size) return null
-      const full = batch
-      batch = []
-      return full
-    },
-  })
-  stream.on('skip', ({ code, message, lines }) => {
-    if (clean === undefined) throw new HeaderError(message)
-    onRow()
-    reject({ line: Number(lines ?? 0), column: '', reason: plain(code), value: '' })
-  })
-  const batches = new Transform({
-    objectMode: true,
-    readableHighWaterMark: 2,
-    writableHighWaterMark: 2,
-    transform: (full, _encoding, done) => done(null, full),
-    flush: (done) => done(null, batch.length > 0 ? batch : undefined),
-  })
-  return { stream, batches }
-}
-
-const reasons: Record<string, string> = {
-  CSV_RECORD_INCONSISTENT_FIELDS_LENGTH: 'not as many fields as the header',
-  CSV_RECORD_INCONSISTENT_COLUMNS: 'not as many fields as the header',
-  CSV_INVALID_CLOSING_QUOTE: 'text after a closing quote',
-  INVALID_OPENING_QUOTE: 'a quote inside an unquoted field',
-  CSV_QUOTE_NOT_CLOSED: 'a quote is never closed',
-  CSV_MAX_RECORD_SIZE: `a record is longer than ${maxRecordBytes} bytes (a quote never closed?)`,
-}
-
-const plain = (code: string) => reasons[code] ?? code
-
-function explain(error: unknown): unknown {
-  if (error instanceof HeaderError) return new ImportError(error.message)
-  const { code, lines } = error as { code?: string; lines?: number }
-  if (code !== undefined && code in reasons) {
-    return new ImportError(`line ${lines}: ${plain(code)}`)
-  }
-  return error
-}

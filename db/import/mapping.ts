@@ -1,3 +1,5 @@
+import { ImportError } from './errors.ts'
+
 /** The 12 columns of the catalogue's CSV, in the order in which the generator writes them. */
 export const csvHeader = [
   'animeID',
@@ -61,20 +63,21 @@ export class RowError extends Error {
   }
 }
 
-/** A file that is not a catalogue at all; `message` says why in one line. */
-export class HeaderError extends Error {}
-
 /**
  * Reads a header line and gives the function that cleans the records under it. Columns are found
- * by name, in any order, whatever else stands between them; only `animeID` and `title` must exist.
- * @throws HeaderError when one of those is missing or a name stands twice
+ * by name, in any order, whatever else stands between them.
+ * @throws ImportError when one of `csvColumns` is missing or stands twice
  */
 export function rowCleaner(header: readonly string[]): (record: readonly string[]) => StagedRow {
   const names = header.map((name) => name.trim().toLowerCase())
   const at = (column: string) => {
     const index = names.indexOf(column.toLowerCase())
+    // A column taken for empty would wipe out what the database knows.
+    if (index === -1) {
+      throw new ImportError(`the header has no column ${column} (wants a CSV in UTF-8)`)
+    }
     if (index !== names.lastIndexOf(column.toLowerCase())) {
-      throw new HeaderError(`the column ${column} stands twice in the header`)
+      throw new ImportError(`the column ${column} stands twice in the header`)
     }
     return index
   }
@@ -85,21 +88,15 @@ export function rowCleaner(header: readonly string[]): (record: readonly string[
   const score = at(csvColumns.score)
   const episodes = at(csvColumns.episodes)
   const genres = at(csvColumns.genres)
-  for (const [name, index] of [
-    ['animeID', sourceId],
-    ['title', title],
-  ] as const) {
-    if (index === -1) throw new HeaderError(`the header has no column ${name}`)
-  }
   return (record) => {
     const row = {
-      source_id: cleanSourceId(record[sourceId] ?? ''),
-      title: cleanTitle(record[title] ?? ''),
-      type: cleanType(record[type] ?? ''),
-      year: cleanInteger('year', record[year] ?? '', limits.year),
-      score: cleanScore(record[score] ?? ''),
-      episodes: cleanEpisodes(record[episodes] ?? ''),
-      genres: cleanGenres(record[genres] ?? ''),
+      source_id: cleanSourceId(record[sourceId]!),
+      title: cleanTitle(record[title]!),
+      type: cleanType(record[type]!),
+      year: cleanYear(record[year]!),
+      score: cleanScore(record[score]!),
+      episodes: cleanEpisodes(record[episodes]!),
+      genres: cleanGenres(record[genres]!),
     }
     // Titles not yet aired come with a score of 10 that nobody gave.
     if (row.score === 10 && (row.year === null || row.episodes === null)) row.score = null
@@ -107,8 +104,30 @@ export function rowCleaner(header: readonly string[]): (record: readonly string[
   }
 }
 
+/**
+ * Cleans each text once: the columns but `animeID` and `title` repeat a few thousand texts, however
+ * long the file. Bounded, and a text that is refused is not kept.
+ */
+function remember<T>(clean: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>()
+  return (text) => {
+    let value = known.get(text)
+    if (value === undefined) {
+      value = clean(text)
+      if (known.size >= 20_000) known.clear()
+      if (text.length <= 500) known.set(text, value)
+    }
+    return value
+  }
+}
+
 const unknown = /^(\?|unknown|n\/a|none|null|nan)?$/i
 const wholeNumber = /^-?\d{1,10}(\.0+)?$/
+
+/** What a decoder writes for bytes that are not UTF-8. */
+function refuseBadText(column: string, text: string) {
+  if (text.includes('\uFFFD')) throw new RowError(column, text, 'not UTF-8 text')
+}
 
 function cleanSourceId(text: string): number {
   const value = text.trim()
@@ -125,20 +144,19 @@ function cleanTitle(text: string): string {
   if (value.length > limits.title) {
     throw new RowError('title', text, `longer than ${limits.title} characters`)
   }
+  refuseBadText('title', text)
   return value
 }
 
 const typeByName = new Map<string, AnimeType>(animeTypes.map((type) => [type, type]))
 
-function cleanType(text: string): AnimeType {
-  const known = typeByName.get(text)
-  if (known !== undefined) return known
+const cleanType = remember((text): AnimeType => {
   const value = text.trim().toUpperCase()
   if (unknown.test(value)) return 'UNKNOWN'
   const type = typeByName.get(value)
   if (type === undefined) throw new RowError('type', text, `not one of ${animeTypes.join(', ')}`)
   return type
-}
+})
 
 function cleanInteger(
   column: string,
@@ -154,11 +172,14 @@ function cleanInteger(
   return number
 }
 
-function cleanEpisodes(text: string): number | null {
-  return Number(text) === 0 ? null : cleanInteger('episodes', text, limits.episodes)
-}
+const cleanYear = remember((text) => cleanInteger('year', text, limits.year))
 
-function cleanScore(text: string): number | null {
+/** 0 episodes means that nobody has counted them. */
+const cleanEpisodes = remember((text) =>
+  /^\s*0+(\.0+)?\s*$/.test(text) ? null : cleanInteger('episodes', text, limits.episodes),
+)
+
+const cleanScore = remember((text): number | null => {
   const value = text.trim()
   if (unknown.test(value)) return null
   const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
@@ -167,23 +188,13 @@ function cleanScore(text: string): number | null {
     throw new RowError('score', text, `not a number from ${low} to ${high}`)
   }
   return Math.round(number * 100) / 100
-}
+})
 
-/** Genre lists repeat: a few thousand texts cover a catalogue of any size. */
-const genreLists = new Map<string, string>()
+const cleanGenres = remember((text) => JSON.stringify(parseGenres(text)))
 
-function cleanGenres(text: string): string {
-  let json = genreLists.get(text)
-  if (json === undefined) {
-    json = JSON.stringify(parseGenres(text))
-    if (genreLists.size >= 5000) genreLists.clear()
-    genreLists.set(text, json)
-  }
-  return json
-}
-
-// A quoted item with its backslash escapes, or a bare one.
-const item = /\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,'"]+))\s*(?:,|$)/y
+// A quoted item with its backslash escapes, or a bare one. No two parts can take the same white
+// space, so that a megabyte of it costs no more than any other text.
+const item = /\s*(?:'((?:[^'\\]|\\.)*)'\s*|"((?:[^"\\]|\\.)*)"\s*|([^\s,'"][^,'"]*))(?:,|$)/y
 
 /**
  * Reads a Python list literal such as `['Action', "Coup d'etat"]`; `[]`, `?` and nothing are empty,
@@ -191,6 +202,7 @@ const item = /\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,'"]+))\s*(?:,|$)
  * @throws RowError for anything else
  */
 export function parseGenres(text: string): string[] {
+  refuseBadText('genres', text)
   const trimmed = text.trim()
   const inner = /^\[.*\]$/s.test(trimmed) ? trimmed.slice(1, -1).trim() : trimmed
   if (unknown.test(inner)) return []
@@ -199,13 +211,10 @@ export function parseGenres(text: string): string[] {
   while (item.lastIndex < inner.length) {
     const match = item.exec(inner)
     if (match === null) throw new RowError('genres', text, 'not a list of quoted names')
-    const genre = (match[1] ?? match[2] ?? match[3] ?? '').replaceAll(/\\(.)/g, '$1').trim()
+    const genre = (match[1] ?? match[2] ?? match[3] ?? '').replaceAll(/\\(.)/gs, '$1').trim()
     if (genre === '' || genre.length > limits.genre) {
-      throw new RowError(
-        'genres',
-        text,
-        `a name is empty or longer than ${limits.genre} characters`,
-      )
+      const reason = `a name is empty or longer than ${limits.genre} characters`
+      throw new RowError('genres', text, reason)
     }
     genres.add(genre)
   }

@@ -1,13 +1,45 @@
 import { Worker } from 'node:worker_threads'
-import type { BatchRow, ImportSummary, OpenStage } from './import.ts'
+import { ImportError } from './errors.ts'
+import type { BatchRow, ImportSummary, OpenStage, Stage } from './import.ts'
 
-/** What the worker is asked, and what it answers in turn. */
-export type Request = { load: BatchRow[] } | { finish: true } | { abort: true }
-export type Reply = {
+/** The columns of a loaded row, in the order in which the worker gets them. */
+export const loadedColumns = [
+  'source_id',
+  'title',
+  'type',
+  'year',
+  'score',
+  'episodes',
+  'genres',
+] as const
+
+/** Rows for the worker: flat, since copying a thousand objects between threads costs three times. */
+export interface FlatRows {
+  lines: number[]
+  /** `loadedColumns` of the first row, then of the second, and so on. */
+  values: (string | number | null)[]
+}
+
+/** How far an import is. Who moves it on from `loading` has decided how it ends. */
+export const phases = { loading: 0, committing: 1, aborted: 2 } as const
+
+export interface Start {
+  path: string
+  replace: boolean
+  dryRun: boolean
+  /** One of `phases`, in memory that both threads see. */
+  phase: Int32Array<SharedArrayBuffer>
+}
+
+export type Request = { load: FlatRows } | { finish: true }
+
+/** What the worker answers to each request in turn; the first answer is to its start. */
+export interface Reply {
   existing?: number
-  left?: BatchRow[]
+  /** Positions, within the batch, of the rows left out. */
+  left?: number[]
   counts?: Pick<ImportSummary, 'added' | 'changed' | 'unchanged' | 'removed'>
-  error?: Error
+  error?: { message: string; errcode?: number }
 }
 
 /**
@@ -16,33 +48,84 @@ export type Reply = {
  */
 export function sqliteStage(path: string): OpenStage {
   return async ({ replace, dryRun }) => {
+    const phase = new Int32Array(new SharedArrayBuffer(4))
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
-      workerData: { path, replace, dryRun },
+      workerData: { path, replace, dryRun, phase } satisfies Start,
+      // Batches are short-lived; a young generation left to itself grows to some 50 MB.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
-    let waiting = Promise.withResolvers<Reply>()
-    worker.on('message', (reply: Reply) => {
-      if (reply.error) waiting.reject(reply.error)
-      else waiting.resolve(reply)
-    })
-    worker.on('error', (error) => waiting.reject(error))
-    const ask = (request: Request) => {
-      waiting = Promise.withResolvers<Reply>()
-      worker.postMessage(request)
-      return waiting.promise
-    }
-    const { existing } = await waiting.promise
-    return {
-      existing: existing!,
-      load: async (rows) => (await ask({ load: rows })).left!,
-      finish: async () => {
-        const { counts } = await ask({ finish: true })
-        await worker.terminate()
-        return counts!
-      },
-      abort: async () => {
-        await ask({ abort: true }).catch(() => {})
-        await worker.terminate()
-      },
+    const ask = conversation(worker)
+    try {
+      const { existing } = await ask()
+      return stageOf(worker, ask, phase, existing!)
+    } catch (error) {
+      await worker.terminate()
+      throw error
     }
   }
+}
+
+type Ask = (request?: Request) => Promise<Reply>
+
+function stageOf(worker: Worker, ask: Ask, phase: Start['phase'], existing: number): Stage {
+  let finishing: Promise<Reply> | undefined
+  return {
+    existing,
+    load: async (rows) => {
+      const { left } = await ask({ load: flatten(rows) })
+      return left!.map((position) => rows[position]!)
+    },
+    finish: async () => {
+      finishing = ask({ finish: true })
+      const { counts } = await finishing
+      await worker.terminate()
+      return counts!
+    },
+    abort: async () => {
+      const before = Atomics.compareExchange(phase, 0, phases.loading, phases.aborted)
+      if (before === phases.committing) await finishing?.catch(() => {})
+      // The end of the thread closes its connection, and that rolls back.
+      await worker.terminate()
+    },
+  }
+}
+
+function flatten(rows: BatchRow[]): FlatRows {
+  const flat: FlatRows = { lines: [], values: [] }
+  for (const { line, source_id, title, type, year, score, episodes, genres } of rows) {
+    flat.lines.push(line)
+    flat.values.push(source_id, title, type, year, score, episodes, genres)
+  }
+  return flat
+}
+
+/** Pairs answers with requests. Once the worker is gone, however it went, every request rejects. */
+function conversation(worker: Worker): Ask {
+  const waiting: PromiseWithResolvers<Reply>[] = []
+  let gone: Error | undefined
+  const end = (error: Error) => {
+    gone ??= error
+    for (const { reject } of waiting.splice(0)) reject(gone)
+  }
+  worker.on('message', (reply: Reply) => {
+    const { resolve, reject } = waiting.shift()!
+    if (reply.error === undefined) resolve(reply)
+    else reject(errorOf(reply.error))
+  })
+  worker.on('error', end)
+  worker.on('exit', () => end(new Error('the import thread has ended')))
+  return (request) => {
+    if (gone !== undefined) return Promise.reject(gone)
+    const answer = Promise.withResolvers<Reply>()
+    waiting.push(answer)
+    if (request !== undefined) worker.postMessage(request)
+    return answer.promise
+  }
+}
+
+const busy = 5 // https://sqlite.org/rescode.html#busy
+
+function errorOf({ message, errcode }: NonNullable<Reply['error']>): Error {
+  if (errcode === busy) return new ImportError('another process holds the database')
+  return new Error(`the database: ${message}`)
 }

@@ -1,0 +1,154 @@
+import t from 'tap'
+import { csvHeader, parseGenres, RowError, rowCleaner } from '../../db/import/mapping.ts'
+
+const clean = rowCleaner(csvHeader)
+type Cells = Partial<Record<(typeof csvHeader)[number], string>>
+const record = (cells: Cells = {}) => {
+  const plain: Cells = { animeID: '1', title: 'Trigun', year: '1998', episodes: '26', ...cells }
+  return csvHeader.map((name) => plain[name] ?? '')
+}
+const cleaned = (cells: Cells) => clean(record(cells))
+
+t.test('every cell is cleaned as documented', async (t) => {
+  const year: [string, number | null][] = [
+    ['1998', 1998],
+    ['1998.0', 1998],
+    [' 2001 ', 2001],
+    ['?', null],
+    ['', null],
+    ['Unknown', null],
+    ['N/A', null],
+  ]
+  for (const [text, value] of year) t.equal(cleaned({ year: text }).year, value, `year "${text}"`)
+  const episodes: [string, number | null][] = [
+    ['12.0', 12],
+    ['0', null],
+    ['0.0', null],
+    ['?', null],
+  ]
+  for (const [text, value] of episodes) {
+    t.equal(cleaned({ episodes: text }).episodes, value, `episodes "${text}"`)
+  }
+  const score: [string, number | null][] = [
+    ['8', 8],
+    ['7.255', 7.26],
+    ['10', 10],
+    ['?', null],
+    ['unknown', null],
+  ]
+  for (const [text, value] of score) t.equal(cleaned({ score: text }).score, value, `score ${text}`)
+  t.equal(cleaned({ type: 'Movie' }).type, 'MOVIE')
+  t.equal(cleaned({ type: '?' }).type, 'UNKNOWN')
+  t.equal(cleaned({ title: '  Café 雪国, "Part 2" ' }).title, 'Café 雪国, "Part 2"')
+  t.equal(cleaned({ title: 'x'.repeat(400) }).title.length, 400)
+})
+
+t.test('the score 10 of a title that has not aired is unknown', async (t) => {
+  t.equal(cleaned({ score: '10', year: '?' }).score, null)
+  t.equal(cleaned({ score: '10.0', episodes: '0' }).score, null)
+  t.equal(cleaned({ score: '9.99', year: '?' }).score, 9.99)
+})
+
+t.test('genres are read from a Python list', async (t) => {
+  const lists: [string, string[]][] = [
+    [`['Action', "Coup d'etat"]`, ['Action', "Coup d'etat"]],
+    [`['It\\'s']`, ["It's"]],
+    ['[]', []],
+    ['', []],
+    ['?', []],
+    ['Action', ['Action']],
+    ['[Action]', ['Action']],
+    [`['Action', 'Action' ,'Drama']`, ['Action', 'Drama']],
+  ]
+  for (const [text, genres] of lists) t.same(parseGenres(text), genres, text)
+  t.equal(cleaned({ genres: `['A', 'B']` }).genres, '["A","B"]')
+  for (const text of [`['A'`, `['A' 'B']`, `['']`, `['A', , 'B']`, `['${'x'.repeat(65)}']`]) {
+    t.throws(() => parseGenres(text), { message: /name/, column: 'genres' })
+  }
+})
+
+t.test('a cell that cannot be taken is named, with what was wrong', async (t) => {
+  const cells: [Cells, string, RegExp][] = [
+    [{ animeID: 'x' }, 'animeID', /whole number/],
+    [{ animeID: '-1' }, 'animeID', /whole number/],
+    [{ animeID: '99999999999999999999' }, 'animeID', /whole number/],
+    [{ title: ' ' }, 'title', /missing/],
+    [{ title: 'x'.repeat(401) }, 'title', /longer than 400/],
+    [{ title: 'Caf\uFFFD' }, 'title', /not UTF-8/],
+    [{ type: 'Podcast' }, 'type', /not one of TV, MOVIE/],
+    [{ year: '1899' }, 'year', /1900 to 2100/],
+    [{ year: '1998.5' }, 'year', /whole number/],
+    [{ score: '10.01' }, 'score', /0 to 10/],
+    [{ score: '8,5' }, 'score', /not a number/],
+    [{ score: '1e400' }, 'score', /not a number/],
+    [{ episodes: '100001' }, 'episodes', /whole number/],
+    [{ genres: `['A\uFFFD']` }, 'genres', /not UTF-8/],
+  ]
+  for (const [cell, column, reason] of cells) {
+    t.throws(() => cleaned(cell), { column, message: reason, value: Object.values(cell)[0] })
+  }
+})
+
+t.test('columns are found by name, whatever their order and case', async (t) => {
+  const header = ['genres', 'extra', 'EPISODES', 'score', 'year', ' type ', 'title', 'animeid']
+  const row = rowCleaner(header)(['[]', 'x', '1', '5', '2000', 'TV', 'Akira', '7'])
+  t.match(row, { source_id: 7, title: 'Akira', type: 'TV', year: 2000, score: 5, episodes: 1 })
+  t.throws(() => rowCleaner(['animeID', 'title']), /no column type/)
+  t.throws(() => rowCleaner([...csvHeader, 'Title']), /column title stands twice/)
+})
+
+t.test('no text makes the cleaner throw anything but RowError', async (t) => {
+  const parts = [
+    "'",
+    '"',
+    '\\',
+    ',',
+    '[',
+    ']',
+    ' ',
+    '\n',
+    'A',
+    '雪',
+    '0',
+    '.',
+    '-',
+    '?',
+    '\0',
+    '\uD800',
+  ]
+  let state = 7
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+    return (state >>> 8) % below
+  }
+  const text = () => Array.from({ length: random(20) }, () => parts[random(parts.length)]).join('')
+  const outcomes = { taken: 0, refused: 0 }
+  const attempt = (work: () => unknown) => {
+    try {
+      work()
+      outcomes.taken += 1
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error
+      outcomes.refused += 1
+    }
+  }
+  for (let round = 0; round < 10_000; round += 1) {
+    attempt(() => parseGenres(text()))
+    attempt(() => clean(record().map((cell) => (random(20) === 0 ? text() : cell))))
+  }
+  t.ok(outcomes.taken > 1000 && outcomes.refused > 1000, 'both happen often', outcomes)
+})
+
+t.test('a megabyte of white space or quotes in a list takes no time', async (t) => {
+  const started = performance.now()
+  for (const fill of [' ', "'", '\\', "' ", 'a ']) {
+    for (const end of ['"', 'x', "'", '']) {
+      try {
+        parseGenres(`['A',${fill.repeat(500_000)}${end}`)
+      } catch (error) {
+        if (!(error instanceof RowError)) throw error
+      }
+    }
+  }
+  t.ok(performance.now() - started < 10_000)
+})
