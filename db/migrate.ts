@@ -3,9 +3,14 @@ import { Migrator } from 'kysely/migration'
 import type { Database } from './dialects/dialect.ts'
 import { catalogue } from './migrations/0001-catalogue.ts'
 import { accounts } from './migrations/0002-accounts.ts'
+import { importProcedure } from './migrations/0003-import-procedure.ts'
 import type { Schema } from './schema.ts'
 
-const migrations = { '0001-catalogue': catalogue, '0002-accounts': accounts }
+const migrations = {
+  '0001-catalogue': catalogue,
+  '0002-accounts': accounts,
+  '0003-import-procedure': importProcedure,
+}
 
 /**
  * Brings the schema up to date and gives the names of the migrations that ran (none: it was).

@@ -3,7 +3,12 @@ import type { Database } from '../dialects/dialect.ts'
 import type { OpenStage } from './import.ts'
 import { sqliteStage } from './sqlite.ts'
 
-/** The import's way into the database of `config`. */
-export function openStage(config: Config, _database: Database): OpenStage {
-  return sqliteStage(config.DATABASE_URL.slice('sqlite:'.length))
+/** The import's way into the database of `config`; SQL Server's is loaded only for one. */
+export function openStage({ DATABASE_URL: url }: Config, { dialect }: Database): OpenStage {
+  if (dialect.name === 'sqlite') return sqliteStage(url.slice('sqlite:'.length))
+  return async (options) => {
+    const { mssqlStage } = await import('./mssql.ts')
+    const { parseMssqlUrl } = await import('../dialects/mssql-url.ts')
+    return mssqlStage(parseMssqlUrl(url))(options)
+  }
 }
