@@ -38,66 +38,93 @@ export const chaos: Patch[] = [
   },
 ]
 
+export interface Mutant {
+  patches: Patch[]
+  /** The faults that bring it to light soonest; any where none are named. */
+  faults?: string[]
+}
+
 /** Each rule of the cache, broken. The checker must tell every one from the real service. */
-export const mutants: Record<string, Patch[]> = {
-  'rule 2: a change counts only as the new row': [
-    {
-      file: 'routes/animes-write.ts',
-      find: 'change: [imageOf(before), imageOf(result)]',
-      replace: 'change: [imageOf(result)]',
-    },
-  ],
-  'rule 3: versions are read after the database': [
-    {
-      file: 'plugins/cache/protocol.ts',
-      find: 'await journal.store(fill,',
-      replace:
-        '(await journal.catchUp(), await journal.store({ ...fill, version: replica.version },',
-    },
-    {
-      file: 'plugins/cache/protocol.ts',
-      find: '() => pack(entry, grown), lifetime)',
-      replace: '() => pack(entry, grown), lifetime))',
-    },
-  ],
-  'rule 4: hits are not checked': [
-    {
-      file: 'plugins/cache/protocol.ts',
-      find: 'const current = journal.catchUp()',
-      replace: 'const current = Math.random() < 0.2 ? journal.catchUp() : true',
-    },
-  ],
-  'rule 5: what is held outlives its epoch': [
-    {
-      file: 'plugins/cache/protocol.ts',
-      find: 'memory.clear()\n      tree.clear()',
-      replace: '',
-    },
-  ],
-  'rule 6: a write is not marked': [
-    {
-      file: 'plugins/cache/redis-journal.ts',
-      find: 'await tell(() => run.mark(id, textOf(change), markLease, randomToken()))',
-      replace: 'true',
-    },
-    {
-      file: 'plugins/cache/redis-journal.ts',
-      find: 'return held === undefined ? undefined : held === 1',
-      replace: 'return true',
-    },
-  ],
-  'rule 6: the outbox is not read': [
-    {
-      file: 'plugins/cache/relay.ts',
-      find: 'const rows = await read()',
-      replace: 'const rows: OutboxRow[] = []',
-    },
-  ],
-  'rule 7: a request joins a running query': [
-    {
-      file: 'plugins/cache/flights.ts',
-      find: 'const next = waiting.get(key)',
-      replace: 'const next = before',
-    },
-  ],
+export const mutants: Record<string, Mutant> = {
+  'rule 2: a change counts only as the new row': {
+    patches: [
+      {
+        file: 'routes/animes-write.ts',
+        find: 'change: [imageOf(before), imageOf(result)]',
+        replace: 'change: [imageOf(result)]',
+      },
+    ],
+    faults: [],
+  },
+  'rule 3: versions are read after the database': {
+    patches: [
+      {
+        file: 'plugins/cache/protocol.ts',
+        find: 'await journal.store(fill,',
+        replace:
+          '(await journal.catchUp(), await journal.store({ ...fill, version: replica.version },',
+      },
+      {
+        file: 'plugins/cache/protocol.ts',
+        find: '() => pack(entry, grown), lifetime)',
+        replace: '() => pack(entry, grown), lifetime))',
+      },
+    ],
+    faults: [],
+  },
+  'rule 4: hits are not checked': {
+    patches: [
+      {
+        file: 'plugins/cache/protocol.ts',
+        find: 'const current = journal.catchUp()',
+        replace: 'const current = Math.random() < 0.2 ? journal.catchUp() : true',
+      },
+    ],
+    faults: [],
+  },
+  'rule 5: what is held outlives its epoch': {
+    patches: [
+      {
+        file: 'plugins/cache/protocol.ts',
+        find: 'memory.clear()\n      tree.clear()',
+        replace: '',
+      },
+    ],
+    faults: ['redis killed and restarted empty', 'redis flushed'],
+  },
+  'rule 6: a write is not marked': {
+    patches: [
+      {
+        file: 'plugins/cache/redis-journal.ts',
+        find: 'await tell(() => run.mark(id, textOf(change), markLease, randomToken()))',
+        replace: 'true',
+      },
+      {
+        file: 'plugins/cache/redis-journal.ts',
+        find: 'return held === undefined ? undefined : held === 1',
+        replace: 'return true',
+      },
+    ],
+    faults: [],
+  },
+  'rule 6: the outbox is not read': {
+    patches: [
+      {
+        file: 'plugins/cache/relay.ts',
+        find: 'const rows = await read()',
+        replace: 'const rows: OutboxRow[] = []',
+      },
+    ],
+    faults: ['redis paused'],
+  },
+  'rule 7: a request joins a running query': {
+    patches: [
+      {
+        file: 'plugins/cache/flights.ts',
+        find: 'const next = waiting.get(key)',
+        replace: 'const next = before',
+      },
+    ],
+    faults: [],
+  },
 }

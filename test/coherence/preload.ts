@@ -10,8 +10,8 @@ import { chaos, mutants } from './mutants.ts'
  */
 
 const root = new URL('../../', import.meta.url).href
-const { MUTANT, CRASHES = '0' } = process.env
-const patches = [...chaos, ...(MUTANT ? (mutants[MUTANT] ?? unknown(MUTANT)) : [])]
+const { MUTANT, CRASHES = '0', CRASH_AT } = process.env
+const patches = [...chaos, ...(MUTANT ? (mutants[MUTANT]?.patches ?? unknown(MUTANT)) : [])]
 const crashes = Number(CRASHES)
 
 function unknown(name: string): never {
@@ -32,9 +32,10 @@ registerHooks({
   },
 })
 
-/** A moment at which an instance may be slow or, one time in `1 / CRASHES`, be killed. */
+/** A moment at which an instance may be slow, and is killed at CRASH_AT or one time in `1 / CRASHES`. */
 async function chaosAt(point: string): Promise<void> {
-  if (point !== 'queried' && Math.random() < crashes) process.kill(process.pid, 'SIGKILL')
+  const unlucky = point !== 'queried' && Math.random() < crashes
+  if (unlucky || point === CRASH_AT) process.kill(process.pid, 'SIGKILL')
   if (Math.random() < 0.5) await sleep(Math.random() * 8)
 }
 

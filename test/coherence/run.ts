@@ -10,6 +10,7 @@ import { type Teardown, temporaryFolder } from '../support/app.ts'
 import { databaseReady, type Server, startServer } from '../support/process.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { judge } from './history.ts'
+import { mutants } from './mutants.ts'
 import { createWorkload, environment, type Instance, type Observed } from './workload.ts'
 
 export interface CheckOptions {
@@ -64,11 +65,12 @@ export async function check(t: Teardown, options: CheckOptions): Promise<CheckRe
     }
   }
   const done: Record<string, number> = {}
+  const only = options.mutant === undefined ? undefined : mutants[options.mutant]?.faults
   const work = [
     ...Array.from({ length: 10 }, () => loop(workload.read, 4)),
     ...Array.from({ length: 3 }, () => loop(workload.write, 150)),
   ]
-  if (faulty) work.push(injectFaults(t, { redis, servers, instances, env, running, done }))
+  if (faulty) work.push(injectFaults(t, { redis, servers, instances, env, running, done, only }))
   const watching = watch(() => {
     const { reads, writes } = workload.observed()
     onProgress(`${reads.length} reads, ${writes} writes`)
@@ -118,6 +120,7 @@ async function preparedDatabase(t: Teardown, redis: TestRedis, mutant?: string) 
 }
 
 interface Field {
+  only?: string[]
   redis: TestRedis
   servers: Server[]
   instances: Instance[]
@@ -131,7 +134,7 @@ export const timeline: string[] = []
 
 /** One random fault after another, with time between them for the service to recover. */
 async function injectFaults(t: Teardown, field: Field): Promise<void> {
-  const { redis, running, done } = field
+  const { redis, running, done, only } = field
   const faults: Record<string, () => Promise<unknown>> = {
     'redis killed and restarted empty': async () => {
       await redis.kill()
@@ -140,7 +143,7 @@ async function injectFaults(t: Teardown, field: Field): Promise<void> {
     },
     'redis paused': async () => {
       redis.pause()
-      await sleep(50 + Math.random() * 2000)
+      await sleep(50 + Math.random() * 4000)
       redis.resume()
     },
     'redis flushed': () => redis.client.flushall(),
@@ -157,7 +160,8 @@ async function injectFaults(t: Teardown, field: Field): Promise<void> {
     },
     'an instance killed': () => restart(t, field),
   }
-  const names = Object.keys(faults)
+  const names = Object.keys(faults).filter((name) => only?.includes(name) ?? true)
+  if (names.length === 0) return
   while (running()) {
     for (let tick = 0; tick < 10 + Math.random() * 50 && running(); tick += 1) await sleep(100)
     if (!running()) return

@@ -48,6 +48,7 @@ function adminToken(): string {
 }
 
 const authorization = `Bearer ${adminToken()}`
+export const adminHeaders = { authorization }
 
 interface Answer {
   status: number

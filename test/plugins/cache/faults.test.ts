@@ -106,15 +106,15 @@ t.test('damaged, foreign and misused values are misses, never failures', async (
   for (const [what, spoil] of Object.entries(damage)) {
     const url = `/v1/animes?type=TV&q=${encodeURIComponent(what)}`
     const key = `{animes}:animes:q=${encodeURIComponent(what)}&type=TV`
+    await until('it is stored', () => isHit(one!, url))
     const made = await get(one!, url)
-    t.match(made.cache, 'stored', what)
     await spoil(key)
     const answer = await get(other!, url)
     t.equal(answer.status, 200, what)
     t.equal(answer.body, made.body, what)
-    t.match(answer.cache, 'fwd=miss', what)
+    t.notMatch(answer.cache, '; hit;', what)
   }
-  t.ok(await isHit(other!, '/v1/animes?type=TV&q=body'))
+  t.ok(await until('all is well', () => isHit(other!, '/v1/animes?type=TV&q=body')))
 })
 
 t.test('damage to the journal itself makes the cache begin anew', async (t) => {
