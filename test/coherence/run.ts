@@ -68,7 +68,7 @@ export async function check(t: Teardown, options: CheckOptions): Promise<CheckRe
   const only = options.mutant === undefined ? undefined : mutants[options.mutant]?.faults
   const work = [
     ...Array.from({ length: 10 }, () => loop(workload.read, 4)),
-    ...Array.from({ length: 3 }, () => loop(workload.write, 150)),
+    ...Array.from({ length: 3 }, () => loop(workload.write, 300)),
   ]
   if (faulty) work.push(injectFaults(t, { redis, servers, instances, env, running, done, only }))
   const watching = watch(() => {
@@ -163,7 +163,7 @@ async function injectFaults(t: Teardown, field: Field): Promise<void> {
   const names = Object.keys(faults).filter((name) => only?.includes(name) ?? true)
   if (names.length === 0) return
   while (running()) {
-    for (let tick = 0; tick < 10 + Math.random() * 50 && running(); tick += 1) await sleep(100)
+    for (let tick = 0; tick < 20 + Math.random() * 60 && running(); tick += 1) await sleep(100)
     if (!running()) return
     const name = names[Math.floor(Math.random() * names.length)]!
     timeline.push(`${performance.now().toFixed(0)} ${name}`)
