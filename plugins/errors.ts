@@ -90,7 +90,8 @@ async function errorsPlugin(app: FastifyInstance) {
         return problem(request, reply, 503, detail)
       }
       if (error instanceof DatabaseUnavailable) {
-        request.log.warn({ err: error }, 'the database is away')
+        // The loss itself is logged once; under load there is one of these for every request.
+        request.log.debug({ err: error }, 'the database is away')
         reply.header('retry-after', retryAfter)
         return problem(request, reply, 503, 'the database is not available now')
       }
@@ -187,6 +188,7 @@ export function problem(
         status,
         detail,
         instance: request.url,
+        traceId: request.traceId,
         errors,
       }),
     )

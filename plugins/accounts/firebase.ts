@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../config.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
 import { endSessions } from '../../db/refresh-tokens.ts'
@@ -15,13 +14,13 @@ import {
 } from '../../db/users.ts'
 import { BadField, Unauthorized } from '../errors.ts'
 import { type FirebaseUsers, hasCode, openFirebase } from './firebase-users.ts'
-import { AccountExists, type AccountProvider, WrongCredentials } from './provider.ts'
+import { AccountExists, type AccountProvider, type ErrorLog, WrongCredentials } from './provider.ts'
 
 /** Accounts whose passwords Firebase Authentication keeps; `users` has their role. */
 export async function firebaseAccounts(
   config: Config,
   database: Database,
-  log: FastifyBaseLogger,
+  log: ErrorLog,
 ): Promise<AccountProvider> {
   const firebase = await openFirebase(config)
 

@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { ConfigError, inSeconds } from '../../config.ts'
+import { addressOf } from '../rate-limit.ts'
 import { openAccounts } from './open.ts'
 import { passwordProblem } from './password-policy.ts'
 import type { AccountProvider } from './provider.ts'
 import { jwtSecret } from './secret.ts'
 import { addressHash, createSessions, type Sessions } from './sessions.ts'
-import { addressOf, createSignInThrottle, type SignInThrottle } from './throttle.ts'
+import { createSignInThrottle, type SignInThrottle } from './throttle.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

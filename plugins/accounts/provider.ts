@@ -2,6 +2,11 @@ import createError from '@fastify/error'
 import type { Role, UserRow } from '../../db/users.ts'
 import { Conflict, Unauthorized, Unavailable } from '../errors.ts'
 
+/** Where a provider tells of what it could not put right. */
+export interface ErrorLog {
+  error: (fields: object, message: string) => void
+}
+
 export interface SignedIn {
   user: UserRow
   /** When, by the provider's clock. */

@@ -1,48 +1,13 @@
-import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
-import { availableParallelism } from 'node:os'
-import { promisify } from 'node:util'
-import { Unavailable } from '../errors.ts'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { deriveKey } from './scrypt-threads.ts'
 
-const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
-
-/** 16 MiB and five passes, of the OWASP password storage cheat sheet: a fifth of a second. */
+/** 16 MiB and five passes, one of the settings of the OWASP password storage cheat sheet. */
 const cost = { ln: 14, r: 8, p: 5 }
 const saltBytes = 16
 const hashBytes = 32
 
-/**
- * Hashes made at a time: one thread of libuv's pool of four, which zlib and the file system use too,
- * and one core (two where there are many). More wait in line, and beyond that come back later.
- */
-const parallel = availableParallelism() >= 8 ? 2 : 1
-const longestLine = 50
-const secondsUntilRetry = 5
-
-let running = 0
-const line: (() => void)[] = []
-
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (running < parallel) running++
-  else if (line.length < longestLine) await new Promise<void>((resolve) => line.push(resolve))
-  else throw new Unavailable('too many sign-ins at once', secondsUntilRetry)
-  try {
-    return await work()
-  } finally {
-    const next = line.shift()
-    if (next === undefined) running--
-    else next()
-  }
-}
-
-const deriveKey = (password: string, salt: Buffer, length: number, { ln, r, p }: typeof cost) =>
-  inTurn(() =>
-    derive(password.normalize('NFKC'), salt, length, {
-      N: 2 ** ln,
-      r,
-      p,
-      maxmem: 256 * r * 2 ** ln,
-    }),
-  )
+const derive = (password: string, salt: Buffer, length: number, parameters: typeof cost) =>
+  deriveKey({ password: password.normalize('NFKC'), salt, length, ...parameters })
 
 /**
  * Hashes a password with scrypt (RFC 7914), off the event loop, into a PHC string:
@@ -51,7 +16,7 @@ const deriveKey = (password: string, salt: Buffer, length: number, { ln, r, p }:
  */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(saltBytes)
-  const key = await deriveKey(password, salt, hashBytes, cost)
+  const key = await derive(password, salt, hashBytes, cost)
   const { ln, r, p } = cost
   return `$scrypt$ln=${ln},r=${r},p=${p}$${base64(salt)}$${base64(key)}`
 }
@@ -63,7 +28,7 @@ export async function hashPassword(password: string): Promise<string> {
  */
 export async function verifyPassword(password: string, hash: string | null | undefined) {
   const { parameters, salt, key } = parse(hash ?? absent)
-  const derived = await deriveKey(password, salt, key.length, parameters)
+  const derived = await derive(password, salt, key.length, parameters)
   return timingSafeEqual(derived, key) && hash != null
 }
 

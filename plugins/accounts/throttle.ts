@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
-import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isKnownAddress } from '../../db/refresh-tokens.ts'
 import { normalEmail } from '../../db/users.ts'
 import { TooManyRequests } from '../errors.ts'
+import { addressOf } from '../rate-limit.ts'
 import { addressHash } from './sessions.ts'
 
 const minute = 60_000
@@ -17,9 +17,6 @@ export const signInLimits = {
   accountFromAddress: { max: 10, timeWindow: 5 * minute },
   account: { max: 50, timeWindow: 15 * minute },
 }
-
-/** The client's address; of IPv6 its /64, which is what one client has. */
-export const addressOf = (request: FastifyRequest) => normalizeIP(request.ip, 64)
 
 export type SignInThrottle = ReturnType<typeof createSignInThrottle>
 
