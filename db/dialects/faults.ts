@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RequestError } from 'tedious'
 import { DatabaseUnavailable } from './dialect.ts'
 
 /**
@@ -70,7 +71,7 @@ function kindOf(error: DriverError): FaultKind | undefined {
   }
   // The pool's own: no connection came free in time.
   if (name === 'TimeoutError') return 'timeout'
-  if (name === 'RequestError' && (code === 'ETIMEOUT' || code === 'ECANCEL')) return 'timeout'
+  if (error instanceof RequestError && (code === 'ETIMEOUT' || code === 'ECANCEL')) return 'timeout'
   if (code === 'ELOGIN' || code === 'EFEDAUTH') return 'refused'
   return code.startsWith('E') && !misuse.has(code) ? 'away' : undefined
 }

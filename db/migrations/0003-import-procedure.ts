@@ -164,7 +164,7 @@ begin
     quoted nvarchar(400) ${code} not null, primary key (text_id, name))
   insert into #genres (text_id, position, name, quoted)
   select n.text_id, min(n.position), cast(n.name as nvarchar(64)),
-    N'"' + replace(replace(cast(n.name as nvarchar(64)), N'\\', N'\\\\'), N'"', N'\\"') + N'"'
+    N'"' + replace(replace(cast(n.name as nvarchar(64)), N'\\', ${backslash}), N'"', N'\\"') + N'"'
   from #names n join #texts t on t.id = n.text_id
   where t.bad = 0 group by n.text_id, cast(n.name as nvarchar(64))
   declare @control int = 1, @hex nchar(16) = N'0123456789abcdef'
@@ -176,6 +176,10 @@ begin
     where charindex(nchar(@control), quoted) > 0
     set @control = @control + 1
   end
+  -- Not by replace(): a server may read two backslashes there as one.
+  while exists (select 1 from #genres where charindex(${backslash}, quoted) > 0)
+    update #genres set quoted = stuff(quoted, charindex(${backslash}, quoted), 1, N'\\\\')
+    where charindex(${backslash}, quoted) > 0
   update t set bad = 1 from #texts t
   where (select count(*) from #genres g where g.text_id = t.id) > 32
   update #texts set json = N'[]'
