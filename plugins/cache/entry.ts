@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 
@@ -9,7 +9,8 @@ export type Coding = 'identity' | 'zstd' | 'br' | 'gzip'
 export interface Entry {
   readonly key: string
   readonly dimensions: readonly string[]
-  readonly body: Buffer
+  /** Bytes of the body as it is, in no coding. */
+  readonly length: number
   /** The opaque part of the strong ETag of the identity body. */
   readonly etag: string
   /** The header fields that every copy of the answer has, as name, value, name, value. */
@@ -17,6 +18,7 @@ export interface Entry {
   /** Milliseconds since the epoch, by this machine's clock. */
   readonly made: number
   readonly expires: number
+  /** The codings made so far: at first identity, or zstd where it came from Redis. */
   readonly variants: Map<Coding, Variant>
   hits: number
 }
@@ -33,6 +35,8 @@ export interface Variant {
 /** Bodies shorter than this are not worth a coding. */
 const minimumToEncode = 1024
 
+const decompress = promisify(zlib.zstdDecompress)
+
 const codecs: Record<Exclude<Coding, 'identity'>, (body: Buffer) => Promise<Buffer>> = {
   zstd: promisify(zlib.zstdCompress),
   gzip: promisify(zlib.gzip),
@@ -47,22 +51,30 @@ const codecs: Record<Exclude<Coding, 'identity'>, (body: Buffer) => Promise<Buff
 
 export const etagOf = (body: Buffer | string) => hash('sha1', body, 'base64url')
 
-export function createEntry(
-  fields: Pick<Entry, 'key' | 'dimensions' | 'body' | 'etag' | 'headers' | 'made' | 'expires'>,
-): Entry {
+type Fields = Pick<Entry, 'key' | 'dimensions' | 'length' | 'etag' | 'headers' | 'made' | 'expires'>
+
+/** An entry with its body in one coding. */
+export function createEntry(fields: Fields, coding: Coding, bytes: Buffer): Entry {
   const entry: Entry = { ...fields, variants: new Map(), hits: 0 }
-  entry.variants.set('identity', variant(entry, 'identity', entry.body))
+  entry.variants.set(coding, variant(entry, coding, bytes))
   return entry
 }
+
+/** A strong validator names one sequence of bytes, so each coding has its own (RFC 9110, 8.8.3). */
+export const etagIn = ({ etag }: Pick<Entry, 'etag'>, coding: Coding) =>
+  coding === 'identity' ? `"${etag}"` : `"${etag}-${coding}"`
 
 const variant = (entry: Entry, coding: Coding, bytes: Buffer): Variant => ({
   coding,
   bytes,
-  // A strong validator names one sequence of bytes, so each coding has its own (RFC 9110, 8.8.3).
-  etag: coding === 'identity' ? `"${entry.etag}"` : `"${entry.etag}-${coding}"`,
+  etag: etagIn(entry, coding),
   second: -1,
   block: [],
 })
+
+/** The coding in which an entry is sent to a client that would have it in `coding`. */
+export const codingOf = ({ length }: Entry, coding: Coding): Coding =>
+  length < minimumToEncode ? 'identity' : coding
 
 const encoding = new WeakMap<Entry, Map<Coding, Promise<Variant>>>()
 
@@ -75,7 +87,7 @@ export function encode(
   coding: Coding,
   onMade: (entry: Entry) => void,
 ): Variant | Promise<Variant> {
-  const wanted = entry.body.length < minimumToEncode ? 'identity' : coding
+  const wanted = codingOf(entry, coding)
   const made = entry.variants.get(wanted)
   if (made !== undefined) return made
   let pending = encoding.get(entry)
@@ -85,7 +97,7 @@ export function encode(
   }
   let work = pending.get(wanted)
   if (work === undefined) {
-    work = codecs[wanted as Exclude<Coding, 'identity'>](entry.body).then((bytes) => {
+    work = make(entry, wanted).then((bytes) => {
       const encoded = variant(entry, wanted, bytes)
       entry.variants.set(wanted, encoded)
       onMade(entry)
@@ -94,6 +106,12 @@ export function encode(
     pending.set(wanted, work)
   }
   return work
+}
+
+async function make(entry: Entry, coding: Coding): Promise<Buffer> {
+  const body = entry.variants.get('identity')?.bytes
+  if (coding !== 'identity') return codecs[coding](body ?? (await make(entry, 'identity')))
+  return decompress(entry.variants.get('zstd')!.bytes)
 }
 
 /** The form of a packed answer; another number is another form, and not read. */
@@ -105,8 +123,14 @@ export interface PackedMeta {
   dimensions: string[]
   etag: string
   headers: string[]
-  coding: 'identity' | 'zstd'
+  length: number
+  coding: Coding
+  /** SHA-1 of the ETag and the packed body. */
+  sum: string
 }
+
+const sumOf = (etag: string, bytes: Buffer) =>
+  createHash('sha1').update(etag).update(bytes).digest('base64url')
 
 /** An entry in the form in which instances share it: one zstd body and what else there is to say. */
 export async function pack(
@@ -114,35 +138,24 @@ export async function pack(
   onMade: (entry: Entry) => void,
 ): Promise<{ meta: PackedMeta; bytes: Buffer }> {
   const { coding, bytes } = await encode(entry, 'zstd', onMade)
-  const { dimensions, etag, headers } = entry
-  const meta: PackedMeta = {
-    form: packedForm,
-    dimensions: [...dimensions],
-    etag,
-    headers: [...headers],
-    coding: coding as PackedMeta['coding'],
-  }
-  return { meta, bytes }
+  const { dimensions, etag, headers, length } = entry
+  const kept = { dimensions: [...dimensions], etag, headers: [...headers], length, coding }
+  return { meta: { form: packedForm, ...kept, sum: sumOf(etag, bytes) }, bytes }
 }
 
-const decompress = promisify(zlib.zstdDecompress)
-
 /**
- * The entry of a packed answer.
- * @throws Error when the bytes are damaged, or were packed in another form
+ * The entry of a packed answer; its body stays packed until somebody wants it otherwise.
+ * @throws Error when it is damaged, or was packed in another form
  */
-export async function unpack({
+export function unpack({
   meta: text,
   bytes,
   ...fields
-}: { meta: string; bytes: Buffer } & Pick<Entry, 'key' | 'made' | 'expires'>): Promise<Entry> {
-  const { form, coding, ...meta } = JSON.parse(text) as PackedMeta
+}: { meta: string; bytes: Buffer } & Pick<Entry, 'key' | 'made' | 'expires'>): Entry {
+  const { form, coding, sum, ...meta } = JSON.parse(text) as PackedMeta
   if (form !== packedForm) throw new Error(`a packed answer of form ${form}`)
-  const body = coding === 'zstd' ? await decompress(bytes) : bytes
-  if (etagOf(body) !== meta.etag) throw new Error('a packed answer is damaged')
-  const entry = createEntry({ ...fields, ...meta, body })
-  if (coding === 'zstd') entry.variants.set('zstd', variant(entry, 'zstd', bytes))
-  return entry
+  if (sumOf(meta.etag, bytes) !== sum) throw new Error('a packed answer is damaged')
+  return createEntry({ ...fields, ...meta }, coding, bytes)
 }
 
 /** Bytes of memory that an entry takes, near enough. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Auditable } from './auditor.ts'
-import { noneMatch } from './entry.ts'
+import { codingOf, etagIn, noneMatch } from './entry.ts'
 import { cacheStatus, carriedHeaders, codingFor, sendEntry, sharedHeaders } from './http.ts'
 import type { CacheKey } from './keys.ts'
 import type { Look } from './protocol.ts'
@@ -56,6 +56,7 @@ export function createHooks(app: FastifyInstance) {
       reply.helmet()
       return
     }
+    if (begun.hit) request.look = { status: 'hit', entry: begun.entry }
     const status = begun.hit ? 'hit' : 'fwd=miss; collapsed'
     sendEntry(cache, request, reply, begun.entry, status, carried(reply))
   }
@@ -75,7 +76,8 @@ export function createHooks(app: FastifyInstance) {
     reply.headers({ ...constant, vary, age: 0, 'cache-status': status })
     const condition = request.headers['if-none-match']
     if (condition !== undefined && noneMatch(condition, entry.etag)) {
-      reply.code(304).header('etag', `"${entry.etag}"`).removeHeader('content-type')
+      const etag = etagIn(entry, codingOf(entry, codingFor(request)))
+      reply.code(304).header('etag', etag).removeHeader('content-type')
       return null
     }
     const variant = await cache.encode(entry, codingFor(request))

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { negotiate } from './coding.ts'
-import { type Coding, type Entry, noneMatch, type Variant } from './entry.ts'
+import { type Coding, codingOf, type Entry, etagIn, noneMatch, type Variant } from './entry.ts'
 import type { Cache } from './protocol.ts'
 
 /** The content coding for a request. */
@@ -41,13 +41,13 @@ export function sendEntry(
   reply.hijack()
   const condition = request.headers['if-none-match']
   if (condition !== undefined && noneMatch(condition, entry.etag)) {
-    const block = headerBlock(entry, entry.variants.get('identity')!, status, true)
-    reply.raw.writeHead(304, [...block, ...carried]).end()
+    const etag = etagIn(entry, codingOf(entry, codingFor(request)))
+    reply.raw.writeHead(304, [...headerBlock(entry, etag, status), ...carried]).end()
     return
   }
   const variant = cache.encode(entry, codingFor(request))
   const send = (made: Variant) => {
-    const block = status === 'hit' ? hitBlock(entry, made) : headerBlock(entry, made, status)
+    const block = status === 'hit' ? hitBlock(entry, made) : bodyBlock(entry, made, status)
     reply.raw.writeHead(200, carried.length > 0 ? [...block, ...carried] : block)
     reply.raw.end(request.method === 'HEAD' ? undefined : made.bytes)
   }
@@ -67,22 +67,20 @@ function hitBlock(entry: Entry, variant: Variant): string[] {
   const second = Math.floor(Date.now() / 1000)
   if (variant.second !== second) {
     variant.second = second
-    variant.block = headerBlock(entry, variant, 'hit')
+    variant.block = bodyBlock(entry, variant, 'hit')
   }
   return variant.block
 }
 
-function headerBlock(
-  entry: Entry,
-  { coding, bytes, etag }: Variant,
-  status: CacheStatus,
-  fresh = false,
-): string[] {
-  const block = [...entry.headers, 'etag', etag]
-  block.push('age', String(Math.max(0, Math.floor((Date.now() - entry.made) / 1000))))
-  block.push('cache-status', cacheStatus(entry, status))
-  if (fresh) return block
+function bodyBlock(entry: Entry, { coding, bytes, etag }: Variant, status: CacheStatus): string[] {
+  const block = headerBlock(entry, etag, status)
   if (coding !== 'identity') block.push('content-encoding', coding)
   block.push('content-length', String(bytes.length))
   return block
+}
+
+function headerBlock(entry: Entry, etag: string, status: CacheStatus): string[] {
+  const age = Math.max(0, Math.floor((Date.now() - entry.made) / 1000))
+  const rest = ['etag', etag, 'age', String(age), 'cache-status', cacheStatus(entry, status)]
+  return [...entry.headers, ...rest]
 }

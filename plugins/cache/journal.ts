@@ -96,13 +96,29 @@ export function createLocalJournal(
   const append = (change: Change) =>
     onEntry({ position: replica.version.position + 1, token: randomToken(), change })
 
-  const catchUp = () => {
+  const check = () => {
     const seen = foreignVersion?.()
     if (seen !== foreign) {
       foreign = seen
       append(everything)
     }
     return true
+  }
+
+  let next: Promise<boolean> | undefined
+  /**
+   * The requests of one turn of the event loop share a check, which comes after all of them: what is
+   * set immediate runs when every socket that had something to read has been read.
+   */
+  const catchUp = () => {
+    if (foreignVersion === undefined) return true
+    next ??= new Promise((resolve) => {
+      setImmediate(() => {
+        next = undefined
+        resolve(check())
+      })
+    })
+    return next
   }
 
   const finish = async (change: Change, mark: string | null) => {
@@ -123,7 +139,7 @@ export function createLocalJournal(
     holds: async ({ id }) => marks.has(id),
     relay: async (change, mark) => foreignVersion !== undefined || finish(change, mark),
     store: async ({ dimensions, version }) => {
-      catchUp()
+      check()
       const closed = marks.values().some((change) => touches(change, dimensions))
       if (closed || !replica.unchangedSince(version, dimensions)) return undefined
       return replica.version

@@ -136,7 +136,7 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
     if (loaded === undefined) return undefined
     const expires = Date.now() + loaded.ttl
     try {
-      const entry = await unpack({
+      const entry = unpack({
         ...loaded,
         key,
         expires,
@@ -199,8 +199,10 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
     const { key, dimensions } = fill
     const made = Date.now()
     const lifetime = Math.round(ttl * (0.9 + 0.1 * Math.random()))
-    const etag = etagOf(answer.body)
-    const entry = createEntry({ ...answer, key, dimensions, etag, made, expires: made + lifetime })
+    const { body, headers } = answer
+    const etag = etagOf(body)
+    const fields = { key, dimensions, length: body.length, etag, headers }
+    const entry = createEntry({ ...fields, made, expires: made + lifetime }, 'identity', body)
     if (fill.bypass) {
       totals.bypasses += 1
       return { entry, stored: false }

@@ -1,0 +1,37 @@
+import { atLeast, type Bench, type Figure, shown } from './bench.ts'
+import { compare, startBare, times } from './compare.ts'
+import { inTemporaryFolder, startService } from './processes.ts'
+
+const path = '/v1/animes'
+
+export default {
+  name: 'cached-list',
+  title: 'The cached full list against a bare node:http server with the same bytes',
+  run: (options) =>
+    inTemporaryFolder(async (folder) => {
+      const service = await startService(folder)
+      const figures: Figure[] = []
+      try {
+        for (const coding of ['identity', 'zstd', 'br', 'gzip']) {
+          const asked = { path, headers: { 'accept-encoding': coding } }
+          const bare = await startBare(service, ['http'], folder, asked)
+          options.say(`full list, ${coding}, ${shown(bare.bytes / 1024, 'KiB')}`)
+          const ours = { name: 'service', ...service }
+          const { rates, ratio, processor } = await compare(
+            [ours, ...bare.contenders],
+            asked,
+            options,
+          )
+          await bare.stop()
+          figures.push(
+            atLeast(`cached full list, ${coding} / node:http`, ratio('http'), 0.95),
+            { what: '... processor time, service / node:http', measured: times(processor, 'http') },
+            { what: '... requests a second', measured: shown(rates.get('service')!) },
+          )
+        }
+        return figures
+      } finally {
+        await service.stop()
+      }
+    }),
+} satisfies Bench

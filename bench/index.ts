@@ -1,0 +1,86 @@
+import { cpus, loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import type { Bench, Figure } from './bench.ts'
+import cachedList from './cached-list.ts'
+import cachedPage from './cached-page.ts'
+import firstList from './first-list.ts'
+import importing from './import.ts'
+import { connections, findLoad } from './load.ts'
+import redisFresh from './redis-fresh.ts'
+import redisPage from './redis-page.ts'
+import redisPaused from './redis-paused.ts'
+import redisWrite from './redis-write.ts'
+import start from './start.ts'
+
+const benches: Bench[] = [
+  cachedPage,
+  cachedList,
+  firstList,
+  importing,
+  start,
+  redisPage,
+  redisWrite,
+  redisFresh,
+  redisPaused,
+]
+
+const usage = `usage: npm run bench -- [options]
+
+  --only NAME     one bench (may be repeated): ${benches.map(({ name }) => name).join(', ')}
+  --seconds N     how long a server is loaded at a time (default 3)
+  --rounds N      how often servers take turns (default 5)`
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+const unknown = values.only.find((name) => !benches.some((bench) => bench.name === name))
+const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)]
+if (values.help || unknown !== undefined || !(seconds >= 1) || !(rounds >= 1)) {
+  console.log(usage)
+} else {
+  await runAll()
+}
+
+async function runAll() {
+  const { tool } = await findLoad()
+  const [cpu] = cpus()
+  console.log(
+    `node ${process.version}, ${cpus().length} x ${cpu?.model.trim()}, ${tool}, ` +
+      `${connections} connections, ${rounds} rounds of ${seconds} s`,
+  )
+  const figures: Figure[] = []
+  for (const { name, title, run } of benches) {
+    if (values.only.length > 0 && !values.only.includes(name)) continue
+    console.log(`\n${name}: ${title} (load ${loadavg()[0]!.toFixed(1)})`)
+    const say = (progress: string) => console.log(`  ${progress}`)
+    try {
+      figures.push(...(await run({ seconds, rounds, say })))
+    } catch (error) {
+      console.error(error)
+      figures.push({ what: name, measured: 'failed', met: false })
+    }
+  }
+  console.log(`\n${table(figures)}`)
+}
+
+function table(figures: Figure[]): string {
+  const rows = figures.map(({ what, measured, goal = '', met }) => [
+    what,
+    measured,
+    goal,
+    met === undefined ? '' : met ? 'yes' : 'NO',
+  ])
+  const lines = [['what', 'measured', 'goal', 'met'], ...rows]
+  const widths = [0, 1, 2, 3].map((column) =>
+    Math.max(...lines.map((line) => line[column]!.length)),
+  )
+  const format = (line: string[]) =>
+    `| ${line.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
+  const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`
+  return [format(lines[0]!), rule, ...rows.map(format)].join('\n')
+}

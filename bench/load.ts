@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import autocannon from 'autocannon'
+
+const run = promisify(execFile)
+
+/** Loads a URL and gives the requests answered a second. */
+export type Load = (
+  url: string,
+  headers: Record<string, string>,
+  seconds: number,
+) => Promise<number>
+
+export const connections = 50
+
+/** `wrk` where it is installed, since one autocannon process is slower than the service. */
+export async function findLoad(): Promise<{ load: Load; tool: string }> {
+  const installed = await run('wrk', ['-v']).then(
+    () => true,
+    (error) => error.code !== 'ENOENT',
+  )
+  return installed ? { load: wrk, tool: 'wrk' } : { load: cannon, tool: 'autocannon' }
+}
+
+const wrk: Load = async (url, headers, seconds) => {
+  const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, ...fields, url]
+  const { stdout } = await run('wrk', args)
+  if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${url}: ${stdout}`)
+  const rate = /Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]
+  if (rate === undefined) throw new Error(`wrk says: ${stdout}`)
+  return Number(rate)
+}
+
+const cannon: Load = async (url, headers, seconds) => {
+  const { requests, non2xx, errors } = await autocannon({
+    url,
+    headers,
+    connections,
+    duration: seconds,
+    workers: 2,
+  })
+  if (non2xx + errors > 0) throw new Error(`${url}: ${non2xx} failures, ${errors} errors`)
+  return requests.average
+}

@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export const root = join(import.meta.dirname, '..')
+
+export interface Started {
+  child: ChildProcess
+  base: string
+  /** Milliseconds from the spawn to the first 200. */
+  took: number
+  stop: () => Promise<void>
+}
+
+export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'anime-bench-'))
+  try {
+    return await work(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/**
+ * Runs a script of this repository that listens on `PORT`, in `folder`, and waits for the first 200
+ * at `path`.
+ */
+export async function start(
+  script: string,
+  args: string[],
+  { folder, path, env = {} }: { folder: string; path: string; env?: NodeJS.ProcessEnv },
+): Promise<Started> {
+  const port = await freePort()
+  const base = `http://127.0.0.1:${port}`
+  const started = performance.now()
+  const child = spawn(process.execPath, [join(root, script), ...args], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, PORT: String(port), ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  for (;;) {
+    const answer = await fetch(base + path).catch(() => undefined)
+    await answer?.arrayBuffer()
+    if (answer?.status === 200) break
+    if (child.exitCode !== null) throw new Error(`${script} ended with ${child.exitCode}`)
+    if (performance.now() - started > 60_000) throw new Error(`${script} does not answer`)
+    await sleep(2)
+  }
+  const took = performance.now() - started
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await ended
+  }
+  return { child, base, took, stop }
+}
+
+/** The service on the database of `folder`, filled at its first start. */
+export const startService = (folder: string, env: NodeJS.ProcessEnv = {}, path = '/v1/types') =>
+  start('server.ts', [], { folder, path, env })
+
+/** Resident memory of a process and its peak, in MiB (Linux). */
+export function memoryOf({ pid }: ChildProcess): { resident: number; peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024
+  return { resident: field('VmRSS'), peak: field('VmHWM') }
+}
+
+/** Microseconds of processor that a process has used, all threads together (Linux). */
+export function processorTime({ pid }: ChildProcess): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const ticks = Number(fields[11]) + Number(fields[12])
+  return ticks * 10_000
+}
