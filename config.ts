@@ -101,7 +101,7 @@ export function inSeconds(lifetime: string): number {
 
 const longestLifetime = '366d'
 
-const secrets = /SECRET|PASSWORD|KEY|URL|CONNECTION_STRING/
+const secrets = /SECRET|PASSWORD|KEY|URL|CONNECTION_STRING|CREDENTIALS/
 
 function explain({ instancePath, data, message, parentSchema, params }: ErrorObject): string {
   const name = instancePath.slice(1)
@@ -111,6 +111,12 @@ function explain({ instancePath, data, message, parentSchema, params }: ErrorObj
 }
 
 function findConflict(config: Config): string | undefined {
+  for (const [name, value] of Object.entries(config)) {
+    // App Service passes a reference that it could not resolve as it stands: a secret all can guess.
+    if (String(value).startsWith('@Microsoft.KeyVault(')) {
+      return `${name}: got a Key Vault reference that was not resolved, wants the secret's value`
+    }
+  }
   if (config.NODE_ENV === 'production' && config.FIREBASE_AUTH_EMULATOR_HOST !== undefined) {
     return 'FIREBASE_AUTH_EMULATOR_HOST: got a value in production, wants none (its tokens are unsigned)'
   }
@@ -126,9 +132,21 @@ function findConflict(config: Config): string | undefined {
   if (project !== undefined && emulator === undefined && config.FIREBASE_API_KEY === undefined) {
     return 'FIREBASE_API_KEY: got none, wants the Web API key of the Firebase project'
   }
+  if (config.GOOGLE_APPLICATION_CREDENTIALS?.startsWith('{') && !isServiceAccount(config)) {
+    return 'GOOGLE_APPLICATION_CREDENTIALS: got JSON that is no service account, wants one or a file name'
+  }
   if ((config.ADMIN_EMAIL === undefined) !== (config.ADMIN_PASSWORD === undefined)) {
     const missing = config.ADMIN_EMAIL === undefined ? 'ADMIN_EMAIL' : 'ADMIN_PASSWORD'
     return `${missing}: got none, wants a value when its partner is set`
   }
   return undefined
+}
+
+function isServiceAccount({ GOOGLE_APPLICATION_CREDENTIALS: text = '' }: Config): boolean {
+  try {
+    const { client_email: email, private_key: key } = JSON.parse(text)
+    return typeof email === 'string' && typeof key === 'string'
+  } catch {
+    return false
+  }
 }

@@ -49,12 +49,14 @@ export const hasCode = (error: unknown, code: string) =>
  * @throws (each call) Unavailable when Firebase is away; its own error when it says no
  */
 export async function openFirebase(config: Config) {
-  const { applicationDefault, deleteApp, initializeApp } = await import('firebase-admin/app')
+  const { cert, deleteApp, initializeApp } = await import('firebase-admin/app')
   const { getAuth } = await import('firebase-admin/auth')
   setForSdk('FIREBASE_AUTH_EMULATOR_HOST', config.FIREBASE_AUTH_EMULATOR_HOST)
-  setForSdk('GOOGLE_APPLICATION_CREDENTIALS', config.GOOGLE_APPLICATION_CREDENTIALS)
-  const credential = config.FIREBASE_AUTH_EMULATOR_HOST ? undefined : applicationDefault()
-  const app = initializeApp({ projectId: config.FIREBASE_PROJECT_ID, credential }, randomUUID())
+  const { GOOGLE_APPLICATION_CREDENTIALS: account, FIREBASE_PROJECT_ID: projectId } = config
+  // App Service has no file to point at, so the account's JSON may stand in the variable itself.
+  const credential = account?.startsWith('{') ? cert(JSON.parse(account)) : undefined
+  if (credential === undefined) setForSdk('GOOGLE_APPLICATION_CREDENTIALS', account)
+  const app = initializeApp({ projectId, credential }, randomUUID())
   const auth = getAuth(app)
 
   const find = (uid: string) => orNone(ask(auth.getUser(uid)))
