@@ -8,18 +8,21 @@ import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
 import drain from './plugins/drain.ts'
 import errors, { refuseBytes, refuseUrl } from './plugins/errors.ts'
+import metrics from './plugins/metrics/index.ts'
 import openapi from './plugins/openapi.ts'
 import rateLimit from './plugins/rate-limit.ts'
 import { redacted } from './plugins/redact.ts'
 import redis from './plugins/redis.ts'
 import requestLog from './plugins/request-log.ts'
 import security from './plugins/security.ts'
+import telemetry from './plugins/telemetry.ts'
 import validation from './plugins/validation.ts'
 import accountRoutes from './routes/accounts.ts'
 import animes from './routes/animes.ts'
 import animesWrite from './routes/animes-write.ts'
 import cacheRoutes from './routes/cache.ts'
 import health from './routes/health.ts'
+import metricsRoute from './routes/metrics.ts'
 
 export interface AppOptions {
   config: Config
@@ -41,6 +44,7 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
     frameworkErrors: refuseUrl,
     clientErrorHandler: refuseBytes,
   })
+  await app.register(telemetry)
   await app.register(config, { config: settings })
   await app.register(drain)
   await app.register(errors)
@@ -52,11 +56,13 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
   await app.register(auth)
   await app.register(accounts)
   await app.register(cache)
+  await app.register(metrics)
   await app.register(requestLog)
   await app.register(security)
   await app.register(openapi)
 
   await app.register(health)
+  await app.register(metricsRoute)
   await app.register(accountRoutes, { prefix: '/v1' })
   await app.register(animes, { prefix: '/v1' })
   await app.register(animesWrite, { prefix: '/v1' })

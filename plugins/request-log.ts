@@ -8,9 +8,10 @@ import fp from 'fastify-plugin'
 async function requestLogPlugin(app: FastifyInstance) {
   app.addHook('onResponse', (request, reply, done) => {
     if (request.look?.status !== 'hit') {
-      const { method, url } = request
+      const { method, url, traceId } = request
       const ms = Math.round(reply.elapsedTime * 10) / 10
-      request.log.info({ method, url, status: reply.statusCode, ms }, 'request')
+      const { statusCode: status } = reply
+      request.log.info({ method, url, status, ms, trace_id: traceId }, 'request')
     }
     done()
   })

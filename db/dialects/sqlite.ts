@@ -10,6 +10,7 @@ import {
   SqliteDialect,
   sql,
 } from 'kysely'
+import { logQuery } from '../query-log.ts'
 import type { Schema } from '../schema.ts'
 import { type Database, DatabaseUnavailable, type Dialect } from './dialect.ts'
 
@@ -61,8 +62,11 @@ export function openSqlite(path: string): Database {
   const dataVersion = writing.prepare('pragma data_version')
   return {
     dialect: sqlite,
-    reader: new Kysely<Schema>({ dialect: new SqliteDialect({ database: adapt(reading) }) }),
-    writer: new Kysely<Schema>({ dialect: writingDialect(adapt(writing)) }),
+    reader: new Kysely<Schema>({
+      dialect: new SqliteDialect({ database: adapt(reading) }),
+      log: logQuery,
+    }),
+    writer: new Kysely<Schema>({ dialect: writingDialect(adapt(writing)), log: logQuery }),
     // On the writing connection, so that this process's own commits do not move it.
     foreignVersion: () => dataVersion.get()?.data_version as number,
     connect: async () => {},
