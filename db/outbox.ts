@@ -28,8 +28,16 @@ export async function readOutbox(db: Kysely<Schema>): Promise<OutboxRow[]> {
   return rows.map(({ id, tags, mark }) => ({ id, mark, change: parse(tags) }))
 }
 
+/** SQL Server takes 2100 parameters a statement. */
+const idsAtATime = 1000
+
 export async function deleteOutbox(db: Kysely<Schema>, ids: number[]): Promise<void> {
-  if (ids.length > 0) await db.deleteFrom('outbox').where('id', 'in', ids).execute()
+  for (let at = 0; at < ids.length; at += idsAtATime) {
+    await db
+      .deleteFrom('outbox')
+      .where('id', 'in', ids.slice(at, at + idsAtATime))
+      .execute()
+  }
 }
 
 /** Drops the row of a finished write. */

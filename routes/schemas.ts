@@ -9,7 +9,13 @@ const type = Type.Enum([...animeTypes], { type: 'string' })
 const year = Type.Integer({ minimum: limits.year[0], maximum: limits.year[1] })
 const score = Type.Number({ minimum: limits.score[0], maximum: limits.score[1], multipleOf: 0.01 })
 const episodes = Type.Integer({ minimum: limits.episodes[0], maximum: limits.episodes[1] })
-const genre = Type.String({ minLength: 1, maxLength: limits.genre })
+// SQL Server's = takes no notice of blanks at the end, and so would take two names for one that the
+// cache's tags tell apart.
+const genre = Type.String({
+  minLength: 1,
+  maxLength: limits.genre,
+  pattern: '^\\S(?:[\\s\\S]*\\S)?$',
+})
 const genres = Type.Array(genre, { maxItems: limits.genres, uniqueItems: true })
 
 const id = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })

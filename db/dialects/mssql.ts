@@ -153,7 +153,8 @@ async function waitFor(
   }
 }
 
-const dialectOver = (driver: Driver) => ({
+/** Kysely's SQL Server, over a driver of ours. */
+export const dialectOver = (driver: Driver) => ({
   createAdapter: () => new LockedByUsAdapter(),
   createDriver: () => driver,
   createIntrospector: (db: Kysely<unknown>) => new MssqlIntrospector(db),

@@ -1,0 +1,635 @@
+/* IMPORTANT
+ * This snapshot file is auto-generated, but designed for humans.
+ * It should be checked into source control and tracked carefully.
+ * Re-generate by setting TAP_SNAPSHOT=1 and running tests.
+ * Make sure to inspect the output below.  Do not ignore changes!
+ */
+'use strict'
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > begin session 1`] = `
+
+begin
+;
+delete from "refresh_tokens" where "user_id" = @1 and "expires_at" < @2
+-- number, string
+;
+insert into "refresh_tokens" ("family", "user_id", "address", "signed_in_at", "hash", "expires_at", "used_at") values (@1, @2, @3, @4, @5, @6, @7)
+-- string, number, string, string, string, string, object
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > end sessions 1`] = `
+
+begin
+;
+update "refresh_tokens" set "used_at" = @1 where "user_id" = @2 and "used_at" is null
+-- string, number
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > find session 1`] = `
+
+select "family", "user_id", "address", "signed_in_at", "used_at" from "refresh_tokens" where "hash" = @1 and "expires_at" > @2
+-- string, string
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > find user 1`] = `
+
+select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from "users" where "email" = @1
+-- string
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > insert user 1`] = `
+
+begin
+;
+insert into "users" ("password_hash", "firebase_uid", "email", "role", "created_at") values (@1, @2, @3, @4, @5)
+-- object, object, string, string, string
+;
+select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from "users" where "email" = @1
+-- string
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > known address 1`] = `
+
+select "r"."hash" from "refresh_tokens" as "r" inner join "users" as "u" on "u"."id" = "r"."user_id" where "u"."email" = @1 and "r"."address" = @2 and "r"."expires_at" > @3
+-- string, string, string
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > list users 1`] = `
+
+select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from "users" order by "email"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > rotate token 1`] = `
+
+begin
+;
+update "refresh_tokens" set "used_at" = @1 where "used_at" is null and "hash" = @2
+-- string, string
+;
+insert into "refresh_tokens" ("family", "user_id", "address", "signed_in_at", "hash", "expires_at", "used_at") values (@1, @2, @3, @4, @5, @6, @7)
+-- string, number, string, string, string, string, object
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > update user 1`] = `
+
+begin
+;
+update "users" set "role" = @1 where "id" = @2
+-- string, number
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > {"genre":["Action","Drama"]} 1`] = `
+
+select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where ("a"."id" in (select "g"."anime_id" from "anime_genres" as "g" where "g"."genre" = @1) and "a"."id" in (select "g"."anime_id" from "anime_genres" as "g" where "g"."genre" = @2)) order by "a"."id"
+-- string, string
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > {"minYear":1999,"maxYear":2005,"minScore":7.5,"maxScore":9} 1`] = `
+
+select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where ("a"."year" >= @1 and "a"."year" <= @2 and "a"."score" >= @3 and "a"."score" <= @4) order by "a"."id"
+-- number, number, number, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > {"q":"bebop"} 1`] = `
+
+select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where charindex(
+lower(cast(@1 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2,
+lower("a"."title") collate Latin1_General_BIN2) > 0 order by "a"."id"
+-- string
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > {"type":"TV","genre":["Drama"],"year":2001,"minScore":8,"q":"a"} 1`] = `
+
+select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where ("a"."id" in (select "g"."anime_id" from "anime_genres" as "g" where "g"."genre" = @1) and "a"."type" = @2 and "a"."year" = @3 and "a"."score" >= @4 and charindex(
+lower(cast(@5 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2,
+lower("a"."title") collate Latin1_General_BIN2) > 0) order by "a"."id"
+-- string, string, number, number, string
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > {"type":"TV"} 1`] = `
+
+select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @1 order by "a"."id"
+-- string
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > {"year":2001} 1`] = `
+
+select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."year" = @1 order by "a"."id"
+-- number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > {} 1`] = `
+
+select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."id"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > after [2001,7] 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where "a"."type" = @1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @2 and (("a"."year" > @3 or "a"."year" is null) or ("a"."year" = @4 and "a"."id" > @5)) order by case when "a"."year" is null then 1 else 0 end, "a"."year", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by case when "p"."year" is null then 1 else 0 end, "p"."year", "p"."id"
+-- string, string, number, number, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > after [7] 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where "a"."type" = @1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @2 and "a"."id" > @3 order by "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."id"
+-- string, string, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > after [8.5,"x",7] 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where "a"."type" = @1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @2 and (("a"."score" < @3 or "a"."score" is null) or ("a"."score" = @4 and "a"."title" > @5) or ("a"."score" = @6 and "a"."title" = @7 and "a"."id" > @8)) order by "a"."score" desc, "a"."title", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."score" desc, "p"."title", "p"."id"
+-- string, string, number, number, string, number, string, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > after [null,"x",7] 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where "a"."type" = @1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @2 and (("a"."score" is null and "a"."title" > @3) or ("a"."score" is null and "a"."title" = @4 and "a"."id" > @5)) order by "a"."score" desc, "a"."title", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."score" desc, "p"."title", "p"."id"
+-- string, string, string, string, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by -episodes 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."episodes" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."episodes" desc, "p"."id" desc
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by -id 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."id" desc
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by -score 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."score" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."score" desc, "p"."id" desc
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by -title 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."title" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."title" desc, "p"."id" desc
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by -type 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."type" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."type" desc, "p"."id" desc
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by -year 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."year" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."year" desc, "p"."id" desc
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by episodes 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by case when "a"."episodes" is null then 1 else 0 end, "a"."episodes", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by case when "p"."episodes" is null then 1 else 0 end, "p"."episodes", "p"."id"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by id 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."id"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by score 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by case when "a"."score" is null then 1 else 0 end, "a"."score", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by case when "p"."score" is null then 1 else 0 end, "p"."score", "p"."id"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by title 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."title", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."title", "p"."id"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by type 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."type", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."type", "p"."id"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > by year 1`] = `
+
+select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by case when "a"."year" is null then 1 else 0 end, "a"."year", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by case when "p"."year" is null then 1 else 0 end, "p"."year", "p"."id"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > accounts 1`] = `
+
+create table "users" ("id" int identity primary key, "email" nvarchar(254) collate Latin1_General_BIN2 not null, "role" nvarchar(16) collate Latin1_General_BIN2 not null, "password_hash" nvarchar(255) collate Latin1_General_BIN2, "firebase_uid" nvarchar(128) collate Latin1_General_BIN2, "created_at" nvarchar(24) collate Latin1_General_BIN2 not null)
+;
+create unique index "users_email" on "users" ("email")
+;
+create unique index "users_firebase_uid" on "users" ("firebase_uid") where "firebase_uid" is not null
+;
+create table "refresh_tokens" ("hash" nvarchar(43) collate Latin1_General_BIN2 not null, "family" nvarchar(36) collate Latin1_General_BIN2 not null, "user_id" int not null, "address" nvarchar(43) collate Latin1_General_BIN2 not null, "signed_in_at" nvarchar(24) collate Latin1_General_BIN2 not null, "expires_at" nvarchar(24) collate Latin1_General_BIN2 not null, "used_at" nvarchar(24) collate Latin1_General_BIN2, constraint "refresh_tokens_pk" primary key ("hash"), constraint "refresh_tokens_user" foreign key ("user_id") references "users" ("id") on delete cascade)
+;
+create index "refresh_tokens_family" on "refresh_tokens" ("family")
+;
+create index "refresh_tokens_user_id" on "refresh_tokens" ("user_id")
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > catalogue 1`] = `
+
+create table "animes" ("id" int identity primary key, "source_id" int, "title" nvarchar(400) collate Latin1_General_CI_AS not null, "type" nvarchar(16) collate Latin1_General_BIN2 not null, "year" int, "score" decimal(4, 2), "episodes" int, "genres" nvarchar(max) not null)
+;
+create unique index "animes_source_id" on "animes" ("source_id") where "source_id" is not null
+;
+create index "animes_type" on "animes" ("type", "id")
+;
+create index "animes_year" on "animes" ("year", "id")
+;
+create index "animes_score" on "animes" ("score", "id")
+;
+create index "animes_episodes" on "animes" ("episodes", "id")
+;
+create index "animes_title" on "animes" ("title", "id")
+;
+create table "anime_genres" ("genre" nvarchar(64) collate Latin1_General_BIN2 not null, "anime_id" int not null, constraint "anime_genres_pk" primary key ("genre", "anime_id"), constraint "anime_genres_anime" foreign key ("anime_id") references "animes" ("id") on delete cascade)
+;
+create index "anime_genres_anime_id" on "anime_genres" ("anime_id")
+;
+create table "outbox" ("id" int identity primary key, "tags" nvarchar(max) not null, "mark" nvarchar(64) collate Latin1_General_BIN2, "created_at" datetime2(3) default sysutcdatetime() not null)
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > importProcedure 1`] = `
+
+create table "animes_staging" ("batch" nvarchar(64) collate Latin1_General_BIN2 not null, "id" bigint identity not null, "source_id" nvarchar(400), "title" nvarchar(4000), "type" nvarchar(400), "year" nvarchar(400), "score" nvarchar(400), "episodes" nvarchar(400), "genres" nvarchar(max), constraint "animes_staging_pk" primary key ("batch", "id"))
+;
+create index "outbox_mark" on "outbox" ("mark")
+;
+create procedure import_animes @batch nvarchar(64), @replace bit = 0 as
+begin
+set nocount on
+set xact_abort on
+declare @blanks nvarchar(40) = nchar(9) + nchar(10) + nchar(11) + nchar(12) + nchar(13) + nchar(32) + nchar(160) + nchar(5760) + nchar(8192) + nchar(8193) + nchar(8194) + nchar(8195) + nchar(8196) + nchar(8197) + nchar(8198) + nchar(8199) + nchar(8200) + nchar(8201) + nchar(8202) + nchar(8232) + nchar(8233) + nchar(8239) + nchar(8287) + nchar(12288) + nchar(65279)
+declare @held int, @read int, @taken int, @added int, @changed int, @removed int = 0, @left int
+
+begin transaction
+-- One import at a time, whoever calls.
+exec @held = sp_getapplock @Resource = 'import_animes', @LockMode = 'Exclusive',
+@LockOwner = 'Transaction', @LockTimeout = 60000
+if @held < 0 throw 51001, 'another import is running', 1
+
+-- 1. The texts without the blanks around them.
+create table #raw (
+id bigint not null primary key, source_id nvarchar(400) collate Latin1_General_BIN2, title nvarchar(4000) collate Latin1_General_BIN2,
+type nvarchar(400) collate Latin1_General_BIN2, year nvarchar(400) collate Latin1_General_BIN2, score nvarchar(400) collate Latin1_General_BIN2,
+episodes nvarchar(400) collate Latin1_General_BIN2, genres nvarchar(max) collate Latin1_General_BIN2)
+insert into #raw (id, source_id, title, type, year, score, episodes, genres)
+select id, trim(@blanks from coalesce(source_id, N'')), trim(@blanks from coalesce(title, N'')), trim(@blanks from coalesce(type, N'')), trim(@blanks from coalesce(year, N'')), trim(@blanks from coalesce(score, N'')), trim(@blanks from coalesce(episodes, N'')), trim(@blanks from coalesce(genres, N''))
+from animes_staging where batch = @batch
+set @read = @@rowcount
+
+-- 2. Genres: a Python list literal, each text once. Escaped characters give way to others first, so
+-- that every quote still there opens or closes a name; then a name is taken off all texts at a time.
+create table #texts (
+id int identity primary key, text nvarchar(max) collate Latin1_General_BIN2, inside nvarchar(max) collate Latin1_General_BIN2,
+json nvarchar(max) collate Latin1_General_BIN2, bad bit not null)
+insert into #texts (text, inside, bad)
+select d.genres,
+case when d.genres like N'[[]%]' then trim(@blanks from coalesce(substring(d.genres, 2, len(d.genres) - 2), N'')) else d.genres end,
+case when charindex(nchar(65533), d.genres) > 0 or charindex(nchar(64976), d.genres) > 0
+or charindex(nchar(64977), d.genres) > 0 or charindex(nchar(64978), d.genres) > 0
+or charindex(nchar(64979), d.genres) > 0 then 1 else 0 end
+from (select distinct genres from #raw) d
+
+create table #rest (text_id int not null primary key, rest nvarchar(max) collate Latin1_General_BIN2)
+insert into #rest (text_id, rest)
+select id, replace(replace(replace(replace(inside, N'\\\\', nchar(64976)), N'\\''', nchar(64977)), N'\\"', nchar(64978)), N'\\', nchar(64979))
+from #texts where bad = 0 and not (lower(inside) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan'))
+set @left = @@rowcount
+
+create table #names (
+text_id int not null, position int not null, name nvarchar(max) collate Latin1_General_BIN2, bare bit not null)
+create table #step (
+text_id int not null primary key, name nvarchar(max) collate Latin1_General_BIN2, rest nvarchar(max) collate Latin1_General_BIN2,
+bare bit not null, bad bit not null)
+declare @position int = 0
+while @left > 0
+begin
+set @position = @position + 1
+delete from #step
+insert into #step (text_id, name, rest, bare, bad)
+select q.text_id,
+case when q.closing = 0 then N'' when q.quoted = 1 then substring(q.rest, 2, q.closing - 2)
+else left(q.rest, q.closing - 1) end,
+case when q.closing = 0 then N'' when q.quoted = 1 then trim(@blanks from coalesce(substring(q.rest, q.closing + 1, len(q.rest)), N''))
+else substring(q.rest, q.closing, len(q.rest)) end,
+1 - q.quoted, case when q.closing = 0 then 1 else 0 end
+from (
+select s.text_id, s.rest, s.quoted,
+case when s.quoted = 1 then charindex(left(s.rest, 1), s.rest, 2)
+else patindex(N'%[,''"]%', s.rest + N',') end as closing
+from (
+select text_id, trim(@blanks from coalesce(rest, N'')) as rest,
+case when left(trim(@blanks from coalesce(rest, N'')), 1) in (N'''', N'"') then 1 else 0 end as quoted
+from #rest) s) q
+-- Between a name and the next there is a comma; a bare name has at least one character, no quote.
+update #step set bad = 1 where rest <> N'' and left(rest, 1) <> N','
+update #step set bad = 1 where bare = 1 and (name = N''
+or charindex(nchar(64977), name) > 0 or charindex(nchar(64978), name) > 0)
+update t set bad = 1 from #texts t join #step s on s.text_id = t.id where s.bad = 1
+insert into #names (text_id, position, name, bare)
+select text_id, @position, name, bare from #step where bad = 0
+delete from #rest
+insert into #rest (text_id, rest)
+select text_id, substring(rest, 2, len(rest)) from #step
+where bad = 0 and rest <> N'' and rest <> N','
+set @left = @@rowcount
+end
+-- A backslash goes, unless nothing follows it.
+update #names set name = substring(name, 1, len(name) - 1) + nchar(64976)
+where bare = 1 and right(name, 1) = nchar(64979)
+update #names set name = trim(@blanks from coalesce(replace(replace(replace(replace(name, nchar(64979), N''), nchar(64976), N'\\'), nchar(64977), N''''), nchar(64978), N'"'), N''))
+update t set bad = 1 from #texts t
+where exists (select 1 from #names n where n.text_id = t.id
+and (n.name = N'' or len(n.name) > 64))
+
+create table #genres (
+text_id int not null, position int not null, name nvarchar(64) collate Latin1_General_BIN2 not null,
+quoted nvarchar(400) collate Latin1_General_BIN2 not null, primary key (text_id, name))
+insert into #genres (text_id, position, name, quoted)
+select n.text_id, min(n.position), cast(n.name as nvarchar(64)),
+N'"' + replace(replace(cast(n.name as nvarchar(64)), N'\\', nchar(64976)), N'"', N'\\"') + N'"'
+from #names n join #texts t on t.id = n.text_id
+where t.bad = 0 group by n.text_id, cast(n.name as nvarchar(64))
+declare @control int = 1, @hex nchar(16) = N'0123456789abcdef'
+while @control < 32 and exists (select 1 from #genres where quoted like N'%[' + nchar(1) + N'-' + nchar(31) + N']%')
+begin
+update #genres set quoted = replace(quoted, nchar(@control),
+case @control when 8 then N'\\b' when 9 then N'\\t' when 10 then N'\\n' when 12 then N'\\f' when 13 then N'\\r'
+else N'\\u00' + substring(@hex, @control / 16 + 1, 1) + substring(@hex, @control % 16 + 1, 1) end)
+where charindex(nchar(@control), quoted) > 0
+set @control = @control + 1
+end
+-- Not by replace(): a server may read two backslashes there as one.
+while exists (select 1 from #genres where charindex(nchar(64976), quoted) > 0)
+update #genres set quoted = stuff(quoted, charindex(nchar(64976), quoted), 1, N'\\\\')
+where charindex(nchar(64976), quoted) > 0
+update t set bad = 1 from #texts t
+where (select count(*) from #genres g where g.text_id = t.id) > 32
+update #texts set json = N'[]'
+update t set json = N'[' + j.names + N']' from #texts t join (
+select text_id, string_agg(cast(quoted as nvarchar(max)), N',')
+within group (order by position) as names
+from #genres group by text_id) j on j.text_id = t.id
+
+-- 3. The rows that can be taken; of those with one source_id, the first.
+create table #parts (
+id bigint not null primary key, text_id int not null, type nvarchar(400) collate Latin1_General_BIN2, score float,
+source_id_whole nvarchar(400) collate Latin1_General_BIN2, source_id_fraction nvarchar(400) collate Latin1_General_BIN2,
+year_whole nvarchar(400) collate Latin1_General_BIN2, year_fraction nvarchar(400) collate Latin1_General_BIN2,
+episodes_whole nvarchar(400) collate Latin1_General_BIN2, episodes_fraction nvarchar(400) collate Latin1_General_BIN2,
+no_year bit not null, no_score bit not null, no_episodes bit not null)
+insert into #parts
+select r.id, t.id, case when lower(r.type) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan') then N'UNKNOWN' else upper(r.type) end,
+case when r.score not like N'%[^0-9.]%' and r.score like N'[0-9]%' and r.score like N'%[0-9]'
+and r.score not like N'%.%.%' and len(r.score) <= 300 then cast(r.score as float) end,
+-- Minus nothing is nothing.
+case when r.source_id like N'-0%' and r.source_id not like N'-%[^0.]%' then substring(case when charindex(N'.', r.source_id) > 0 then left(r.source_id, charindex(N'.', r.source_id) - 1) else r.source_id end, 2, 400)
+else case when charindex(N'.', r.source_id) > 0 then left(r.source_id, charindex(N'.', r.source_id) - 1) else r.source_id end end, case when charindex(N'.', r.source_id) > 0 then substring(r.source_id, charindex(N'.', r.source_id) + 1, 400) else N'0' end,
+case when charindex(N'.', r.year) > 0 then left(r.year, charindex(N'.', r.year) - 1) else r.year end, case when charindex(N'.', r.year) > 0 then substring(r.year, charindex(N'.', r.year) + 1, 400) else N'0' end,
+case when charindex(N'.', r.episodes) > 0 then left(r.episodes, charindex(N'.', r.episodes) - 1) else r.episodes end, case when charindex(N'.', r.episodes) > 0 then substring(r.episodes, charindex(N'.', r.episodes) + 1, 400) else N'0' end,
+case when lower(r.year) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan') then 1 else 0 end, case when lower(r.score) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan') then 1 else 0 end, case when lower(r.episodes) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan') then 1 else 0 end
+from #raw r join #texts t on t.text = r.genres
+-- No episodes means that nobody has counted them.
+update #parts set no_episodes = 1
+where episodes_whole like N'0%' and episodes_whole not like N'%[^0]%'
+and episodes_fraction <> N'' and episodes_fraction not like N'%[^0]%'
+
+create table #valid (
+id bigint not null primary key, source_id int not null, title nvarchar(400) collate Latin1_General_BIN2 not null,
+type nvarchar(16) collate Latin1_General_BIN2 not null, year int, score decimal(4, 2), episodes int, text_id int not null)
+insert into #valid (id, source_id, title, type, year, score, episodes, text_id)
+select v.id, case when v.source_id between 0 and 2147483647 then cast(v.source_id as int) end, left(v.title, 400), left(v.type, 16),
+case when v.no_year = 0 then case when v.year between 1900 and 2100 then cast(v.year as int) end end,
+-- As JavaScript rounds: half a hundredth goes up, in binary floating point.
+case when v.no_score = 0 and v.score between 0 and 10
+then cast(cast(floor(v.score * 100 + 0.5) as int) / 100.0 as decimal(4, 2)) end,
+case when v.no_episodes = 0 then case when v.episodes between 1 and 100000 then cast(v.episodes as int) end end, v.text_id
+from (
+select p.id, p.text_id, r.title, p.type, p.score, p.no_year, p.no_score, p.no_episodes,
+
+case when p.source_id_fraction <> N'' and p.source_id_fraction not like N'%[^0]%'
+and p.source_id_whole <> N'' and p.source_id_whole not like N'%[^0-9]%' and len(p.source_id_whole) <= 10
+then cast(p.source_id_whole as bigint) end as source_id,
+case when p.year_fraction <> N'' and p.year_fraction not like N'%[^0]%'
+and p.year_whole <> N'' and p.year_whole not like N'%[^0-9]%' and len(p.year_whole) <= 10
+then cast(p.year_whole as bigint) end as year,
+case when p.episodes_fraction <> N'' and p.episodes_fraction not like N'%[^0]%'
+and p.episodes_whole <> N'' and p.episodes_whole not like N'%[^0-9]%' and len(p.episodes_whole) <= 10
+then cast(p.episodes_whole as bigint) end as episodes
+from #raw r join #parts p on p.id = r.id) v
+where v.text_id not in (select id from #texts where bad = 1)
+and v.source_id between 0 and 2147483647
+and v.title <> N'' and v.title <> N'?' and len(v.title) <= 400 and charindex(nchar(65533), v.title) = 0
+and v.type in (N'TV', N'MOVIE', N'OVA', N'ONA', N'SPECIAL', N'MUSIC', N'UNKNOWN')
+and (v.no_year = 1 or v.year between 1900 and 2100)
+and (v.no_score = 1 or v.score between 0 and 10)
+and (v.no_episodes = 1 or v.episodes between 1 and 100000)
+-- Titles not yet aired come with a score of 10 that nobody gave.
+update #valid set score = null where score = 10 and (year is null or episodes is null)
+
+create table #clean (
+source_id int not null primary key, id bigint not null, title nvarchar(400) collate Latin1_General_BIN2 not null,
+type nvarchar(16) collate Latin1_General_BIN2 not null, year int, score decimal(4, 2), episodes int,
+genres nvarchar(max) collate Latin1_General_BIN2 not null, text_id int not null)
+insert into #clean (source_id, id, title, type, year, score, episodes, genres, text_id)
+select v.source_id, v.id, v.title, v.type, v.year, v.score, v.episodes, t.json, v.text_id
+from #valid v join (select source_id, min(id) as id from #valid group by source_id) f on f.id = v.id
+join #texts t on t.id = v.text_id
+set @taken = @@rowcount
+-- With replace, a batch of nothing would empty the catalogue.
+if @taken = 0 throw 51002, 'no row of the batch can be taken', 1
+
+-- 4. The catalogue: what differs is changed, what is missing added, what is too much removed.
+create table #regenre (source_id int not null primary key)
+insert into #regenre (source_id)
+select c.source_id from #clean c left join animes a on a.source_id = c.source_id
+where a.id is null or a.genres collate Latin1_General_BIN2 <> c.genres
+delete from anime_genres where anime_id in (
+select a.id from animes a join #regenre r on r.source_id = a.source_id)
+update a set title = c.title, type = c.type, year = c.year, score = c.score, episodes = c.episodes,
+genres = c.genres
+from animes a join #clean c on c.source_id = a.source_id
+where a.title collate Latin1_General_BIN2 <> c.title or a.type <> c.type or a.genres collate Latin1_General_BIN2 <> c.genres
+or coalesce(a.year, -1) <> coalesce(c.year, -1)
+or coalesce(a.score, -1) <> coalesce(c.score, -1)
+or coalesce(a.episodes, -1) <> coalesce(c.episodes, -1)
+set @changed = @@rowcount
+insert into animes (source_id, title, type, year, score, episodes, genres)
+select c.source_id, c.title, c.type, c.year, c.score, c.episodes, c.genres from #clean c
+where not exists (select 1 from animes a where a.source_id = c.source_id) order by c.id
+set @added = @@rowcount
+insert into anime_genres (genre, anime_id)
+select g.name, a.id from #regenre r
+join #clean c on c.source_id = r.source_id join animes a on a.source_id = r.source_id
+join #genres g on g.text_id = c.text_id
+if @replace = 1
+begin
+delete from animes where source_id is null
+or not exists (select 1 from #clean c where c.source_id = animes.source_id)
+set @removed = @@rowcount
+end
+
+delete from animes_staging where batch = @batch
+if @added + @changed + @removed > 0 insert into outbox (tags) values (N'*')
+commit transaction
+select @added as added, @changed as changed, @taken - @added - @changed as unchanged,
+@removed as removed, @read - @taken as skipped
+end
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > lock 1`] = `
+
+begin
+;
+declare @held int
+exec @held = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
+@LockOwner = 'Transaction', @LockTimeout = 10000
+if @held < 0 throw 51000, 'another process is changing the schema', 1
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > one title, and the counts > counts 1`] = `
+
+select 'type' as "of", type as name, cast(null as int) as number, count(*) as count
+from animes group by type
+union all select 'genre', genre, cast(null as int), count(*) from anime_genres group by genre
+union all select 'year', null, year, count(*) from animes group by year
+union all select 'score', null, cast(score as int), count(*) from animes group by cast(score as int)
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > one title, and the counts > find 1`] = `
+
+select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" where "id" = @1
+-- number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > delete 1`] = `
+
+begin
+;
+delete from "animes" where "id" = @1
+-- number
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > insert 1`] = `
+
+begin
+;
+insert into "animes" ("title", "type", "year", "score", "episodes", "genres", "source_id") output "inserted"."id" values (@1, @2, @3, @4, @5, @6, @7)
+-- string, string, object, number, number, string, object
+;
+insert into "anime_genres" ("genre", "anime_id") values (@1, @2), (@3, @4)
+-- string, number, string, number
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > lock 1`] = `
+
+begin
+;
+update animes set type = type
+output "inserted"."id", "inserted"."title", "inserted"."type", "inserted"."year", "inserted"."score", "inserted"."episodes", "inserted"."genres"
+where id = @1
+-- number
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > outbox: delete 1`] = `
+
+delete from "outbox" where "id" in (@1, @2)
+-- number, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > outbox: delete mark 1`] = `
+
+delete from "outbox" where "mark" = @1
+-- string
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > outbox: insert 1`] = `
+
+begin
+;
+insert into "outbox" ("tags", "mark") values (@1, @2)
+-- string, string
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > outbox: read 1`] = `
+
+select "id", "tags", "mark" from "outbox" order by "id"
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > update 1`] = `
+
+begin
+;
+update "animes" set "title" = @1, "type" = @2, "year" = @3, "score" = @4, "episodes" = @5, "genres" = @6 where "id" = @7
+-- string, string, object, number, number, string, number
+;
+delete from "anime_genres" where "anime_id" = @1
+-- number
+;
+insert into "anime_genres" ("genre", "anime_id") values (@1, @2)
+-- string, number
+;
+commit
+
+`
