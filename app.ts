@@ -12,11 +12,11 @@ import metrics from './plugins/metrics/index.ts'
 import openapi from './plugins/openapi.ts'
 import rateLimit from './plugins/rate-limit.ts'
 import { redacted } from './plugins/redact.ts'
-import redis from './plugins/redis.ts'
 import requestLog from './plugins/request-log.ts'
+import { requestLogger } from './plugins/request-logger.ts'
 import security from './plugins/security.ts'
 import telemetry from './plugins/telemetry.ts'
-import validation from './plugins/validation.ts'
+import { schemaCompilers } from './plugins/validation.ts'
 import accountRoutes from './routes/accounts.ts'
 import animes from './routes/animes.ts'
 import animesWrite from './routes/animes-write.ts'
@@ -35,6 +35,7 @@ export interface AppOptions {
 export async function buildApp({ config: settings, fill, logger = false }: AppOptions) {
   const app: FastifyInstance = Fastify({
     logger: redacted(logger),
+    childLoggerFactory: requestLogger,
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustProxy(settings.TRUST_PROXY),
     bodyLimit: 65_536,
@@ -43,14 +44,14 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
     return503OnClosing: false,
     frameworkErrors: refuseUrl,
     clientErrorHandler: refuseBytes,
+    schemaController: { compilersFactory: schemaCompilers },
   })
   await app.register(telemetry)
   await app.register(config, { config: settings })
   await app.register(drain)
   await app.register(errors)
-  await app.register(validation)
   await app.register(database, { fill })
-  await app.register(redis)
+  if (settings.REDIS_URL !== undefined) await app.register(import('./plugins/redis.ts'))
   await app.register(cors)
   await app.register(rateLimit)
   await app.register(auth)

@@ -1,6 +1,13 @@
-import closeWithGrace from 'close-with-grace'
-import { buildApp } from './app.ts'
-import { type Config, ConfigError, loadConfig } from './config.ts'
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
+import type { Config } from './config.ts'
+
+// Before any other module is loaded: the next start finds types stripped and scripts compiled. Where
+// the folder cannot be written, a start takes a little longer.
+enableCompileCache(join(import.meta.dirname, 'node_modules/.cache/compiled'))
+
+const { default: closeWithGrace } = await import('close-with-grace')
+const { ConfigError, loadConfig } = await import('./config.ts')
 
 /** Milliseconds from a signal to the end of the process, and to the end of the slowest client. */
 const grace = { process: 10_000, connections: 8_000 }
@@ -21,6 +28,7 @@ async function start() {
         options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', singleLine: true },
       }
     : undefined
+  const { buildApp } = await import('./app.ts')
   const app = await buildApp({
     config,
     fill: true,

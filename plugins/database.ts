@@ -4,9 +4,6 @@ import fp from 'fastify-plugin'
 import { ConfigError } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
 import { type Database, DatabaseUnavailable } from '../db/dialects/dialect.ts'
-import { catalogueSize, generateCsv } from '../db/import/generate.ts'
-import { importCsv } from '../db/import/import.ts'
-import { openStage } from '../db/import/stage.ts'
 import { migrate } from '../db/migrate.ts'
 
 declare module 'fastify' {
@@ -100,6 +97,10 @@ async function fillIfEmpty({ config, log }: FastifyInstance, database: Database)
   if (database.dialect.name !== 'sqlite') return
   const some = await database.reader.selectFrom('animes').select('id').limit(1).executeTakeFirst()
   if (some !== undefined) return
+  // Loaded here, since only a first start needs them.
+  const { catalogueSize, generateCsv } = await import('../db/import/generate.ts')
+  const { importCsv } = await import('../db/import/import.ts')
+  const { openStage } = await import('../db/import/stage.ts')
   log.info(`the database is empty: making ${catalogueSize} titles`)
   const started = performance.now()
   const { added } = await importCsv(generateCsv(), openStage(config, database), {

@@ -1,25 +1,62 @@
+import { createRequire } from 'node:module'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
-import type { FastifyInstance } from 'fastify'
-import fp from 'fastify-plugin'
+import type { FastifyServerOptions } from 'fastify'
 
-/**
+/*
  * What comes in a URL is text and is converted; what comes in a body has types and is not. Nothing
  * unknown is dropped in silence: a misspelt filter would be a different list.
+ *
+ * Schemas are compiled when they are first used, since compiling all of them is a good part of a
+ * start; that each of them compiles is for a test to see.
  */
-async function validationPlugin(app: FastifyInstance) {
-  const options = {
-    allErrors: true,
-    strict: false,
-    useDefaults: true,
-    removeAdditional: false,
-    multipleOfPrecision: 6,
-  }
+
+type Factory = NonNullable<
+  NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']
+>
+type SerializerFactory = NonNullable<Factory['buildSerializer']>
+
+const options = {
+  allErrors: true,
+  strict: false,
+  validateSchema: false,
+  useDefaults: true,
+  removeAdditional: false,
+  multipleOfPrecision: 6,
+} as const
+
+const buildValidator = () => {
   const text = addFormats.default(new Ajv({ ...options, coerceTypes: 'array' }))
   const typed = addFormats.default(new Ajv(options))
-  app.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? typed : text).compile(schema as object),
-  )
+  return ({ schema, httpPart }: { schema: unknown; httpPart?: string }) => {
+    let compiled: ReturnType<typeof text.compile> | undefined
+    const validate = (data: unknown): boolean => {
+      compiled ??= (httpPart === 'body' ? typed : text).compile(schema as object)
+      const valid = compiled(data) as boolean
+      validate.errors = compiled.errors
+      return valid
+    }
+    validate.errors = undefined as typeof text.errors
+    return validate
+  }
 }
 
-export default fp(validationPlugin, { name: 'validation' })
+const require = createRequire(import.meta.url)
+
+const buildSerializer: SerializerFactory = (schemas, serializerOptions) => {
+  let compile: ReturnType<SerializerFactory> | undefined
+  return (route) => {
+    let serialize: ((data: unknown) => string) | undefined
+    return (data) => {
+      if (serialize === undefined) {
+        const load = require('@fastify/fast-json-stringify-compiler') as () => SerializerFactory
+        compile ??= load()(schemas, serializerOptions)
+        serialize = compile(route)
+      }
+      return serialize(data)
+    }
+  }
+}
+
+/** For Fastify's `schemaController`. */
+export const schemaCompilers = { buildValidator, buildSerializer } as unknown as Factory

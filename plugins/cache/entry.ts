@@ -27,10 +27,18 @@ export interface Entry {
 export interface Variant {
   readonly coding: Coding
   readonly bytes: Buffer
+  /**
+   * What to send: a short body as one character a byte (latin1), since Node sends a text together with
+   * its header in one write and a buffer in two.
+   */
+  readonly sent: Buffer | string
   readonly etag: string
   second: number
   block: string[]
 }
+
+/** Bodies up to this length are held as text too: Node writes as much without an allocation. */
+const longestText = 8192
 
 /** Bodies shorter than this are not worth a coding. */
 const minimumToEncode = 1024
@@ -67,6 +75,7 @@ export const etagIn = ({ etag }: Pick<Entry, 'etag'>, coding: Coding) =>
 const variant = (entry: Entry, coding: Coding, bytes: Buffer): Variant => ({
   coding,
   bytes,
+  sent: bytes.length <= longestText ? bytes.toString('latin1') : bytes,
   etag: etagIn(entry, coding),
   second: -1,
   block: [],
@@ -161,7 +170,9 @@ export function unpack({
 /** Bytes of memory that an entry takes, near enough. */
 export function sizeOf({ headers, key, variants }: Entry): number {
   let bytes = 1024 + 2 * key.length + headers.length * 32
-  for (const variant of variants.values()) bytes += variant.bytes.length
+  for (const { bytes: buffer, sent } of variants.values()) {
+    bytes += sent === buffer ? buffer.length : buffer.length + sent.length
+  }
   return bytes
 }
 

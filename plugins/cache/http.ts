@@ -49,7 +49,8 @@ export function sendEntry(
   const send = (made: Variant) => {
     const block = status === 'hit' ? hitBlock(entry, made) : bodyBlock(entry, made, status)
     reply.raw.writeHead(200, carried.length > 0 ? [...block, ...carried] : block)
-    reply.raw.end(request.method === 'HEAD' ? undefined : made.bytes)
+    if (request.method === 'HEAD') reply.raw.end()
+    else reply.raw.end(made.sent, 'latin1')
   }
   if (variant instanceof Promise) variant.then(send, (error) => reply.raw.destroy(error))
   else send(variant)
