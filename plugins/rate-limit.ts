@@ -53,7 +53,9 @@ export function addressOf({ ip }: FastifyRequest): string {
   if (!ip.includes(':')) return ip
   let network = networks.get(ip)
   if (network === undefined) {
-    network = normalizeIP(ip, 64)
+    // App Service writes the port behind an address, which would make each connection a new client.
+    const bare = ip.replace(/^\[(.+)\](:\d+)?$|^([\d.]+):\d+$/, '$1$3')
+    network = normalizeIP(bare, 64)
     networks.set(ip, network)
   }
   return network
