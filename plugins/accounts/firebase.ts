@@ -16,6 +16,9 @@ import { BadField, Unauthorized } from '../errors.ts'
 import { type FirebaseUsers, hasCode, openFirebase } from './firebase-users.ts'
 import { AccountExists, type AccountProvider, type ErrorLog, WrongCredentials } from './provider.ts'
 
+/** Milliseconds. */
+const removeAgainAfter = 30_000
+
 /** Accounts whose passwords Firebase Authentication keeps; `users` has their role. */
 export async function firebaseAccounts(
   config: Config,
@@ -24,18 +27,16 @@ export async function firebaseAccounts(
 ): Promise<AccountProvider> {
   const firebase = await openFirebase(config)
 
-  /** Takes back a half-made account. Should that fail too, its owner's first sign-in completes it. */
+  /**
+   * Takes back a half-made account; when that fails too, once more a little later. What is left even
+   * then becomes whole when its owner first signs in.
+   */
   async function remove(uid: string) {
-    for (let tries = 2; tries > 0; tries--) {
-      try {
-        return await firebase.remove(uid)
-      } catch (error) {
-        log.error(
-          { err: error, uid },
-          'a Firebase user without an account here could not be removed',
-        )
-      }
-    }
+    const again = () =>
+      firebase
+        .remove(uid)
+        .catch((err) => log.error({ err, uid }, 'a Firebase user without an account here remains'))
+    await firebase.remove(uid).catch(() => void setTimeout(again, removeAgainAfter).unref())
   }
 
   /**
