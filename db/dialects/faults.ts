@@ -72,6 +72,8 @@ function kindOf(error: DriverError): FaultKind | undefined {
   // The pool's own: no connection came free in time.
   if (name === 'TimeoutError') return 'timeout'
   if (error instanceof RequestError && (code === 'ETIMEOUT' || code === 'ECANCEL')) return 'timeout'
+  // The same, over a link on which not even the cancellation was answered.
+  if (code === 'ETIMEOUT' && error.message.startsWith('Failed to cancel')) return 'timeout'
   if (code === 'ELOGIN' || code === 'EFEDAUTH') return 'refused'
   return code.startsWith('E') && !misuse.has(code) ? 'away' : undefined
 }

@@ -48,12 +48,11 @@ export const mssql: Dialect = {
   contains: (column, text) => sql<boolean>`charindex(
     lower(cast(${text} as nvarchar(400)) collate ${sql.raw(collations.title)}) collate ${sql.raw(collations.code)},
     lower(${column}) collate ${sql.raw(collations.code)}) > 0`,
-  // An update to the same value locks the row on every server, and gives it as the last commit left
-  // it; a lock hint on a select is no more than a hint.
+  // An update to the same value locks the row on every server, a lock hint on a select is no more than
+  // a hint. What it changed is read by a statement of its own: that one sees the last commit.
   lockAnime: (columns, id) => sql`
-    update animes set type = type
-    output ${sql.join(columns.map((column) => sql.ref(`inserted.${column}`)))}
-    where id = ${id}`,
+    update animes set type = type where id = ${id}
+    select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
   lockSchema: async (trx) => {
     await sql`
       declare @held int

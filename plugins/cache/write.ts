@@ -32,6 +32,10 @@ export async function commit<T>(
     let committing = false
     try {
       const result = await database.writer.transaction().execute(async (trx) => {
+        // Not the first time: the database has rolled back, and its dialect begins again.
+        if (marked !== undefined) await cache.journal.finish(marked.change, marked.mark.id)
+        marked = undefined
+        committing = false
         const { result, change } = await work(trx)
         marked = { change, mark: await cache.journal.mark(change) }
         await insertOutbox(trx, change, marked.mark.id)

@@ -577,10 +577,9 @@ exports[`test/db/mssql-sql.test.ts > TAP > writes > lock 1`] = `
 
 begin
 ;
-update animes set type = type
-output "inserted"."id", "inserted"."title", "inserted"."type", "inserted"."year", "inserted"."score", "inserted"."episodes", "inserted"."genres"
-where id = @1
--- number
+update animes set type = type where id = @1
+select "id", "title", "type", "year", "score", "episodes", "genres" from animes where id = @2
+-- number, number
 ;
 commit
 
