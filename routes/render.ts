@@ -1,30 +1,47 @@
 import type { AnimeRow } from '../db/animes.ts'
 import type { AnimeColumn } from './list-query.ts'
 
-/**
- * One title as JSON. `genres` is JSON already, and numbers and types need no escaping, so that a list
- * of 20,000 costs less than `JSON.stringify` of parsed rows.
- */
-export function renderAnime({ id, title, type, year, score, episodes, genres }: AnimeRow): string {
-  return `{"id":${id},"title":${JSON.stringify(title)},"type":"${type}","year":${year},"score":${score},"episodes":${episodes},"genres":${genres}}`
+type Shown = Omit<AnimeRow, 'genres'> & { genres: string[] }
+
+/** Lists of genres repeat: a few thousand texts cover a catalogue of any size. */
+const genreLists = new Map<string, string[]>()
+
+function genresOf(json: string): string[] {
+  let genres = genreLists.get(json)
+  if (genres === undefined) {
+    genres = JSON.parse(json) as string[]
+    if (genreLists.size >= 5000) genreLists.clear()
+    genreLists.set(json, genres)
+  }
+  return genres
 }
 
-/** A page of titles, all columns or some, with the total and the next cursor. */
+const shown = ({ id, title, type, year, score, episodes, genres }: AnimeRow): Shown => ({
+  id,
+  title,
+  type,
+  year,
+  score,
+  episodes,
+  genres: genresOf(genres),
+})
+
+/** One title as JSON. */
+export const renderAnime = (row: AnimeRow): string => JSON.stringify(shown(row))
+
+/**
+ * A page of titles, all columns or some, with the total and the next cursor. One call of
+ * `JSON.stringify` over plain objects takes half the time of putting 20,000 texts together.
+ */
 export function renderList(
   rows: AnimeRow[],
   columns: readonly AnimeColumn[],
   total: number,
   next: string | null,
 ): string {
-  const render = columns.length === 7 ? renderAnime : (row: AnimeRow) => renderSome(row, columns)
-  let data = ''
-  for (const row of rows) data += data === '' ? render(row) : `,${render(row)}`
-  return `{"data":[${data}],"total":${total},"next":${next === null ? null : `"${next}"`}}`
+  const data = rows.map(columns.length === 7 ? shown : (row) => some(shown(row), columns))
+  return JSON.stringify({ data, total, next })
 }
 
-function renderSome(row: AnimeRow, columns: readonly AnimeColumn[]): string {
-  const members = columns.map((column) =>
-    column === 'genres' ? `"genres":${row.genres}` : `"${column}":${JSON.stringify(row[column])}`,
-  )
-  return `{${members.join()}}`
-}
+const some = (row: Shown, columns: readonly AnimeColumn[]) =>
+  Object.fromEntries(columns.map((column) => [column, row[column]]))
