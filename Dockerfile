@@ -30,7 +30,9 @@ COPY app.ts server.ts telemetry.ts config.ts ./
 COPY bin ./bin
 COPY db ./db
 COPY plugins ./plugins
+COPY public ./public
 COPY routes ./routes
+COPY telemetry ./telemetry
 
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \

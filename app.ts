@@ -23,6 +23,7 @@ import animesWrite from './routes/animes-write.ts'
 import cacheRoutes from './routes/cache.ts'
 import health from './routes/health.ts'
 import metricsRoute from './routes/metrics.ts'
+import monitor from './routes/monitor.ts'
 
 export interface AppOptions {
   config: Config
@@ -64,6 +65,7 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
 
   await app.register(health)
   await app.register(metricsRoute)
+  await app.register(monitor)
   await app.register(accountRoutes, { prefix: '/v1' })
   await app.register(animes, { prefix: '/v1' })
   await app.register(animesWrite, { prefix: '/v1' })

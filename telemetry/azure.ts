@@ -81,7 +81,7 @@ function useParentSampler(): () => void {
 }
 
 /** Application Insights multiplies what it gets by this, in percent. */
-const sampleRate = '_MS.sampleRate'
+const sampleRate = 'microsoft.sample_rate'
 
 const standFor = (ratio: number): SpanProcessor => ({
   onStart(span: Span) {
