@@ -48,10 +48,18 @@ async function main(argv: string[]): Promise<number> {
   try {
     await database.connect({ onRetry: () => console.error('waiting for the database') })
     await migrate(database)
-    return await run(given, file, openStage(config, database))
+    const stage = openStage(config, database)
+    const { REDIS_URL: redis } = config
+    return await run(given, file, redis === undefined ? stage : await announcing(stage, redis))
   } finally {
     await database.close()
   }
+}
+
+/** Loads the Redis client only where there is one to tell. */
+async function announcing(stage: OpenStage, url: string): Promise<OpenStage> {
+  const { announced } = await import('../plugins/cache/announce.ts')
+  return announced(stage, url)
 }
 
 async function run(given: Arguments, file: FileHandle, stage: OpenStage): Promise<number> {

@@ -1,4 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Test } from 'tap'
+import { generateCsv } from '../../../db/import/generate.ts'
+import { temporaryFolder } from '../../support/app.ts'
 import {
   type Backend,
   get,
@@ -8,6 +12,7 @@ import {
   startInstances,
   write,
 } from '../../support/cache.ts'
+import { run } from '../../support/process.ts'
 import { until } from '../../support/until.ts'
 
 /** What the cache promises over any Redis; run on one server and on a cluster. */
@@ -95,6 +100,24 @@ export function cacheSuite(t: Test, start: (t: Test) => Promise<Backend>): void 
     t.equal(served.headers.etag, made.headers.etag)
     t.equal(served.headers['content-security-policy'], made.headers['content-security-policy'])
   })
+
+  t.test(
+    'when an import by another process ends, no instance serves what was before',
+    async (t) => {
+      const [one, other] = await startInstances(t, redis, 2)
+      for (const app of [one!, other!]) await get(app, '/v1/animes?type=TV')
+      const { DATABASE_URL } = one!.config
+      const file = join(temporaryFolder(t), 'one.csv')
+      writeFileSync(file, [...generateCsv(1)].join(''))
+      const env = { DATABASE_URL, REDIS_URL: redis.url }
+      const importing = run(t, 'bin/import.ts', [file, '--replace'], env)
+      t.equal((await importing.exited).code, 0, importing.stderr())
+      for (const app of [one!, other!]) {
+        t.equal(JSON.parse((await get(app, '/v1/animes')).body).total, 1)
+        t.ok(JSON.parse((await get(app, '/v1/animes?type=TV')).body).total <= 1)
+      }
+    },
+  )
 
   t.test('a row * put into the outbox by SQL empties everything within two seconds', async (t) => {
     const [one, other] = await startInstances(t, redis, 2)
