@@ -9,6 +9,7 @@ import {
   sql,
 } from 'kysely'
 import { Pool } from 'tarn'
+import { logQuery } from '../query-log.ts'
 import type { Schema } from '../schema.ts'
 import type { ConnectOptions, Database, Dialect } from './dialect.ts'
 import { asFault, type Fault, mayRetry, retrying } from './faults.ts'
@@ -85,8 +86,14 @@ export async function openMssql(url: string): Promise<Database & { settings: Mss
   return {
     settings,
     dialect: mssql,
-    reader: new Kysely<Schema>({ dialect: dialectOver(readingDriver(acquire, pool)) }),
-    writer: new WritingKysely({ dialect: dialectOver(pooledDriver(acquire, pool)) }),
+    reader: new Kysely<Schema>({
+      dialect: dialectOver(readingDriver(acquire, pool)),
+      log: logQuery,
+    }),
+    writer: new WritingKysely({
+      dialect: dialectOver(pooledDriver(acquire, pool)),
+      log: logQuery,
+    }),
     reachable,
     connect: (options) =>
       waitFor(async () => {

@@ -13,7 +13,7 @@ t.test('an empty database is filled with the catalogue, once', async (t) => {
     const app = await buildApp({ config, fill: true })
     await app.ready()
     await app.databaseState.connected
-    const titles = allTitles(app)
+    const titles = await allTitles(app)
     t.equal(titles.length, 20_238, `start ${round}`)
     t.equal(new Set(titles.map(({ type }) => type)).size, 7, 'of every type')
     await app.close()
@@ -33,7 +33,7 @@ t.test('a database with one title is not filled', async (t) => {
   t.teardown(() => again.close())
   await again.ready()
   await again.databaseState.connected
-  t.equal(allTitles(again).length, 1)
+  t.equal((await allTitles(again)).length, 1)
 })
 
 t.test('what fails at the start is tried again', async (t) => {

@@ -57,7 +57,7 @@ async function allPages(
   t: Test,
   app: FastifyInstance,
   query: Query,
-  between: (page: number) => void = () => {},
+  between: (page: number) => Promise<void> = async () => {},
 ): Promise<Title[]> {
   const seen: Title[] = []
   let page = await list(t, app, query)
@@ -65,7 +65,7 @@ async function allPages(
     seen.push(...page.data)
     if (page.next === null) return seen
     t.equal(page.data.length, Number(query.limit), 'a page with a next one is full')
-    between(number)
+    await between(number)
     page = await list(t, app, { ...query, cursor: page.next })
   }
 }
@@ -74,8 +74,8 @@ const idsOf = (titles: { id: number }[]) => titles.map(({ id }) => id)
 
 t.test('lists', async (t) => {
   const app = await startApp(t, {}, { titles: 2000 })
-  addTitles(app, odd)
-  const titles = allTitles(app)
+  await addTitles(app, odd)
+  const titles = await allTitles(app)
   t.equal(titles.length, 2000 + odd.length)
 
   t.test('without limit a list is whole, in the order of the ids', async (t) => {
@@ -286,9 +286,9 @@ t.test('lists', async (t) => {
 t.test('pages while titles are added', async (t) => {
   for (const sort of ['-score,title', 'year', '-id', 'title']) {
     const app = await startApp(t, {}, { titles: 200 })
-    const before = new Set(idsOf(allTitles(app)))
-    const seen = await allPages(t, app, { sort, limit: '7' }, (page) => {
-      addTitles(app, [{ ...odd[page % odd.length]!, title: `added ${page}` }])
+    const before = new Set(idsOf(await allTitles(app)))
+    const seen = await allPages(t, app, { sort, limit: '7' }, async (page) => {
+      await addTitles(app, [{ ...odd[page % odd.length]!, title: `added ${page}` }])
     })
     const ids = idsOf(seen)
     t.equal(new Set(ids).size, ids.length, `${sort}: no title twice`)

@@ -295,7 +295,7 @@ t.test('a commit by another connection is seen by the very next read', async (t)
   const title = { type: 'TV', year: 2026, score: 9, episodes: 1, genres: ['Drama'] }
   for (let round = 1; round <= 50; round += 1) {
     const name = `Added ${randomUUID()}`
-    addTitles(app, [{ ...title, title: name }])
+    await addTitles(app, [{ ...title, title: name }])
     const [whole, page, counts] = await Promise.all([
       get(app, '/v1/animes'),
       get(app, `/v1/animes?sort=-id&limit=1`),
@@ -342,7 +342,9 @@ t.test('what is not there is asked for each time', async (t) => {
     t.equal(answer.headers['x-content-type-options'], 'nosniff')
   }
   t.equal(sent(), 3)
-  addTitles(app, [{ title: 'x', type: 'TV', year: null, score: null, episodes: null, genres: [] }])
+  await addTitles(app, [
+    { title: 'x', type: 'TV', year: null, score: null, episodes: null, genres: [] },
+  ])
   t.equal((await get(app, '/v1/animes/11')).statusCode, 200)
 })
 

@@ -36,6 +36,18 @@ export function testConfig(t: Teardown, overrides: NodeJS.ProcessEnv = {}): Conf
 }
 
 /**
+ * The URL of a new database: SQLite's, unless TEST_DATABASE=mssql asks for one on the server of
+ * MSSQL_TEST_URL. Gone when the test ends.
+ */
+export async function newDatabase(t: Teardown): Promise<string> {
+  if (process.env.TEST_DATABASE !== 'mssql') return testConfig(t).DATABASE_URL
+  const { freshDatabase } = await import('./mssql.ts')
+  return freshDatabase(t)
+}
+
+const secret = 'a secret of the tests, 32 characters or more'
+
+/**
  * The service in this process, ready for `app.inject`, its database migrated and connected;
  * `overrides` are environment variables. Closed when the test ends.
  */
@@ -44,7 +56,9 @@ export async function startApp(
   overrides: NodeJS.ProcessEnv = {},
   { titles = 0, logger, prepare }: TestAppOptions = {},
 ): Promise<FastifyInstance> {
-  const config = testConfig(t, overrides)
+  const DATABASE_URL = overrides.DATABASE_URL ?? (await newDatabase(t))
+  const needed = DATABASE_URL.startsWith('mssql:') ? { JWT_SECRET: secret } : {}
+  const config = testConfig(t, { ...needed, ...overrides, DATABASE_URL })
   const app = await buildApp({ config, logger })
   t.teardown(() => app.close())
   await prepare?.(app)

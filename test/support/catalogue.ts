@@ -1,5 +1,9 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { FastifyInstance } from 'fastify'
+import { sql } from 'kysely'
+import { animeColumns, insertAnime } from '../../db/animes.ts'
+import { openDatabase } from '../../db/database.ts'
+import type { Database } from '../../db/dialects/dialect.ts'
 
 /** A title as the API shows it. */
 export interface Title {
@@ -21,40 +25,51 @@ export const databasePath = (app: FastifyInstance) =>
 export const connectionPast = (app: FastifyInstance) =>
   new DatabaseSync(databasePath(app), { timeout: 5000 })
 
+/** Works past the service, on connections of its own. */
+async function past<T>(app: FastifyInstance, work: (database: Database) => Promise<T>) {
+  const database = await openDatabase(app.config.DATABASE_URL)
+  try {
+    return await work(database)
+  } finally {
+    await database.close()
+  }
+}
+
+/** Where a title stands in the collation of SQL Server, which is its own affair. */
+const ranks = new Map<string, number>()
+
+async function rank({ reader, dialect }: Database) {
+  if (dialect.name !== 'mssql') return
+  const ranked = await sql<{ title: string; rank: number }>`
+    select title, cast(dense_rank() over (order by title) as int) as rank from animes
+  `.execute(reader)
+  for (const { title, rank } of ranked.rows) ranks.set(title, rank)
+}
+
 /** Every title, read past the service. */
-export function allTitles(app: FastifyInstance): Title[] {
-  const db = connectionPast(app)
-  const rows = db.prepare('select * from animes order by id').all()
-  db.close()
-  return rows.map(({ source_id: _, genres, ...row }) => ({
-    ...(row as unknown as Omit<Title, 'genres'>),
-    genres: JSON.parse(genres as string) as string[],
-  }))
+export function allTitles(app: FastifyInstance): Promise<Title[]> {
+  return past(app, async (database) => {
+    const query = database.reader.selectFrom('animes').select(animeColumns)
+    const rows = await query.orderBy('id').execute()
+    await rank(database)
+    return rows.map(({ genres, ...row }) => ({
+      ...row,
+      genres: JSON.parse(genres) as string[],
+    }))
+  })
 }
 
 /** Adds titles past the service. */
-export function addTitles(app: FastifyInstance, titles: Omit<Title, 'id'>[]): void {
-  const db = connectionPast(app)
-  const addTitle = db.prepare(
-    'insert into animes (title, type, year, score, episodes, genres) values (?, ?, ?, ?, ?, ?)',
-  )
-  const addGenre = db.prepare('insert into anime_genres (genre, anime_id) values (?, ?)')
-  db.exec('begin immediate')
-  for (const { title, type, year, score, episodes, genres } of titles) {
-    const { lastInsertRowid } = addTitle.run(
-      title,
-      type,
-      year,
-      score,
-      episodes,
-      JSON.stringify(genres),
-    )
-    for (const genre of genres) addGenre.run(genre, lastInsertRowid)
-  }
-  db.exec('commit')
-  db.close()
+export function addTitles(app: FastifyInstance, titles: Omit<Title, 'id'>[]): Promise<void> {
+  return past(app, async (database) => {
+    await database.writer.transaction().execute(async (trx) => {
+      for (const { genres, ...title } of titles) {
+        await insertAnime(database, trx, { ...title, genres: JSON.stringify(genres) })
+      }
+    })
+    await rank(database)
+  })
 }
-
 /** What the filters of a list mean, in the plainest code there is. */
 export function matches(title: Title, filters: Record<string, string | string[]>): boolean {
   const number = (name: string) => Number(filters[name])
@@ -105,6 +120,8 @@ export function inOrder(titles: Title[], sort = ''): Title[] {
 /** Numbers by value; text by code point, A to Z as a to z (SQLite's nocase). */
 function compare(x: string | number, y: string | number): number {
   if (typeof x === 'number') return x - (y as number)
+  const [a, b] = [ranks.get(x), ranks.get(y as string)]
+  if (a !== undefined && b !== undefined) return a - b
   return Buffer.compare(Buffer.from(asciiFold(x)), Buffer.from(asciiFold(y as string)))
 }
 
