@@ -4,7 +4,11 @@ import { sortable } from '../db/keyset.ts'
 
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
-const title = Type.String({ minLength: 1, maxLength: limits.title, pattern: '\\S' })
+const title = Type.String({
+  minLength: 1,
+  maxLength: limits.title,
+  pattern: '^[^\\0]*[^\\s\\0][^\\0]*$',
+})
 const type = Type.Enum([...animeTypes], { type: 'string' })
 const year = Type.Integer({ minimum: limits.year[0], maximum: limits.year[1] })
 const score = Type.Number({ minimum: limits.score[0], maximum: limits.score[1], multipleOf: 0.01 })
@@ -14,7 +18,7 @@ const episodes = Type.Integer({ minimum: limits.episodes[0], maximum: limits.epi
 const genre = Type.String({
   minLength: 1,
   maxLength: limits.genre,
-  pattern: '^\\S(?:[\\s\\S]*\\S)?$',
+  pattern: '^[^\\s\\0](?:[^\\0]*[^\\s\\0])?$',
 })
 const genres = Type.Array(genre, { maxItems: limits.genres, uniqueItems: true })
 
@@ -87,7 +91,12 @@ export const ListParameters = Type.Object(
     minScore: Type.Optional(Type.Number({ minimum: 0, maximum: 10, description: 'at least' })),
     maxScore: Type.Optional(Type.Number({ minimum: 0, maximum: 10, description: 'at most' })),
     q: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 200, description: 'the title contains this' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        pattern: '^[^\\0]+$',
+        description: 'the title contains this',
+      }),
     ),
     sort: Type.Optional(
       Type.String({

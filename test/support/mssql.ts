@@ -59,7 +59,13 @@ export async function freshDatabase(t: Teardown): Promise<string> {
   const server = withUrl(mssqlTestUrl, { database: 'master' })
   const database = `anime_test_${randomBytes(6).toString('hex')}`
   const sql = await openSql(server)
-  await sql.run(`create database ${database}`)
+  // Suites that start together get in each other's way here.
+  await until(`the database ${database} is made`, () =>
+    sql.run(`create database ${database}`).then(
+      () => true,
+      () => false,
+    ),
+  )
   await sql.close()
   t.teardown(() => drop(server, database))
   // Migrations and imports of a test server that does much else may take their time.
