@@ -7,6 +7,7 @@ import { importCsv } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
 import { type Teardown, temporaryFolder } from '../support/app.ts'
+import { freshDatabase, mssqlTestUrl } from '../support/mssql.ts'
 import { databaseReady, type Server, startServer } from '../support/process.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { judge } from './history.ts'
@@ -101,10 +102,16 @@ async function watch(look: () => void, running: () => boolean): Promise<void> {
   }
 }
 
-/** A database with one title, so that no instance fills it, and the settings for it. */
+/**
+ * A database with one title, so that no instance fills it, and the settings for it: SQLite's, or one on
+ * the server of MSSQL_TEST_URL.
+ */
 async function preparedDatabase(t: Teardown, redis: TestRedis, mutant?: string) {
-  const url = `sqlite:${join(temporaryFolder(t), 'anime.db')}`
-  const config = loadConfig({ DATABASE_URL: url })
+  const url =
+    mssqlTestUrl === undefined
+      ? `sqlite:${join(temporaryFolder(t), 'anime.db')}`
+      : await freshDatabase(t)
+  const config = loadConfig({ ...environment, DATABASE_URL: url })
   const database = await openDatabase(url)
   await migrate(database)
   await importCsv(generateCsv(1), openStage(config, database))
