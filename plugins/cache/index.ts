@@ -41,6 +41,9 @@ declare module 'fastify' {
 const relayEvery = 1000
 const auditEvery = 15_000
 
+/** Without requests for this long the outbox is left alone: serverless Azure SQL then pauses. */
+const relayIdleAfter = 300_000
+
 /** How long a cache that was lost stays unused, in milliseconds; see RedisJournalOptions. */
 const holdOff = 1000
 
@@ -78,16 +81,25 @@ function openCache(app: FastifyInstance) {
   const cache = createCache({
     maxBytes: config.CACHE_MAX_BYTES,
     ttl: config.CACHE_TTL * 1000,
-    openJournal: (replica, events) =>
-      app.hasDecorator('redis')
+    openJournal: (replica, events) => {
+      const journal = app.hasDecorator('redis')
         ? createRedisJournal({ client: app.redis, replica, events, drain, log, holdOff })
-        : createLocalJournal(replica, events, database.foreignVersion),
+        : createLocalJournal(replica, events, database.foreignVersion)
+      const catchUp = () => {
+        const awake = relay.wake()
+        return awake === true
+          ? journal.catchUp()
+          : awake.then((may) => (may ? journal.catchUp() : false))
+      }
+      return { ...journal, catchUp }
+    },
   })
   const relay = createRelay({
     read: () => readOutbox(database.reader),
     remove: (ids) => deleteOutbox(database.writer, ids),
     journal: cache.journal,
     every: relayEvery,
+    idleAfter: relayIdleAfter,
     onError: (error) => log.debug({ err: error }, 'the outbox cannot be read now'),
   })
   async function drain(): Promise<boolean> {

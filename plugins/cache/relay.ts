@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { OutboxRow } from '../../db/outbox.ts'
 import type { Journal } from './journal.ts'
 
@@ -7,6 +8,10 @@ export interface RelayOptions {
   journal: Pick<Journal, 'relay'>
   /** Milliseconds between two looks into the outbox. */
   every: number
+  /** Milliseconds without a request after which it looks no more, so that a database may pause. */
+  idleAfter?: number
+  /** Milliseconds that the first request afterwards waits for the outbox at the most. */
+  wakeLimit?: number
   onError: (error: unknown) => void
 }
 
@@ -15,11 +20,15 @@ export interface RelayOptions {
  * commit and finish, and whatever loads data past the API. Several instances may apply a row at once:
  * applying it twice does no harm, and only then is it removed.
  */
-export function createRelay({ read, remove, journal, every, onError }: RelayOptions) {
+export function createRelay(options: RelayOptions) {
+  const { read, remove, journal, every, idleAfter = Infinity, wakeLimit = 2000, onError } = options
   let seen = new Set<number>()
   let timer: NodeJS.Timeout | undefined
   let running: Promise<boolean> | undefined
   let stopped = false
+  let requested = performance.now()
+  let asleep = false
+  let waking: Promise<boolean> | undefined
 
   /**
    * Applies every row; with `patient`, leaves a row whose writer is probably just finishing it for
@@ -41,6 +50,10 @@ export function createRelay({ read, remove, journal, every, onError }: RelayOpti
   function schedule() {
     if (stopped) return
     timer = setTimeout(() => {
+      if (performance.now() - requested > idleAfter) {
+        asleep = true
+        return
+      }
       running = drain(true).catch((error) => {
         onError(error)
         return false
@@ -50,8 +63,38 @@ export function createRelay({ read, remove, journal, every, onError }: RelayOpti
     timer.unref()
   }
 
+  /**
+   * Tells of a request that is about to use the cache. `true`: it may, the outbox is looked into all
+   * the time. Else whether it may once the first look after a pause has ended; if that fails or takes
+   * too long, this request goes past the cache and the next one asks again.
+   */
+  function wake(): true | Promise<boolean> {
+    requested = performance.now()
+    if (!asleep) return true
+    waking ??= wakeUp().finally(() => {
+      waking = undefined
+    })
+    return waking
+  }
+
+  async function wakeUp(): Promise<boolean> {
+    const drained = drain().then((all) => {
+      if (all && asleep) {
+        asleep = false
+        schedule()
+      }
+      return all
+    })
+    const looked = drained.catch((error) => {
+      onError(error)
+      return false
+    })
+    return Promise.race([looked, sleep(wakeLimit, false)])
+  }
+
   return {
     drain,
+    wake,
     start: schedule,
     async stop() {
       stopped = true
