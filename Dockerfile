@@ -26,7 +26,7 @@ RUN rm -rf /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/corepack 
 # rewrite itself.
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
-COPY app.ts server.ts telemetry.ts config.ts ./
+COPY app.ts server.ts telemetry.ts config.ts compile-cache.cjs ./
 COPY bin ./bin
 COPY db ./db
 COPY plugins ./plugins
@@ -55,4 +55,4 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
 
 # Node is PID 1 on purpose: the service handles SIGTERM and SIGINT itself and starts no child
 # processes, so there is nothing that an init would forward or reap.
-CMD ["node", "--import", "./telemetry.ts", "server.ts"]
+CMD ["node", "--max-semi-space-size=4", "--require=./compile-cache.cjs", "--import=./telemetry.ts", "server.ts"]

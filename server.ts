@@ -1,11 +1,7 @@
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
+import './compile-cache.cjs'
 import type { Config } from './config.ts'
 
-// Before any other module is loaded: the next start finds types stripped and scripts compiled. Where
-// the folder cannot be written, a start takes a little longer.
-enableCompileCache(join(import.meta.dirname, 'node_modules/.cache/compiled'))
-
+// Loaded only now, so that the compile cache serves them too.
 const { default: closeWithGrace } = await import('close-with-grace')
 const { ConfigError, loadConfig } = await import('./config.ts')
 

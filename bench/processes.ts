@@ -46,7 +46,8 @@ export async function start(
   const port = await freePort()
   const base = `http://127.0.0.1:${port}`
   const started = performance.now()
-  const child = spawn(process.execPath, [join(root, script), ...args], {
+  const flags = script === 'server.ts' ? startFlags : []
+  const child = spawn(process.execPath, [...flags, join(root, script), ...args], {
     cwd: folder,
     env: { PATH: process.env.PATH, PORT: String(port), ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -67,6 +68,15 @@ export async function start(
   }
   return { child, base, took, stop }
 }
+
+/** What `npm start` tells Node. */
+const startFlags = (() => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  return String(scripts.start)
+    .split(' ')
+    .filter((word) => word.startsWith('--'))
+    .map((word) => word.replace('=./', `=${root}/`))
+})()
 
 /** The service on the database of `folder`, filled at its first start. */
 export const startService = (folder: string, env: NodeJS.ProcessEnv = {}, path = '/v1/types') =>

@@ -45,7 +45,8 @@ t.test('the service runs as nobody special, as the process that gets the signals
     'a number, so that a platform can see it is not root',
   )
   t.equal(last('STOPSIGNAL'), 'SIGTERM')
-  t.strictSame(JSON.parse(last('CMD')), ['node', '--import', './telemetry.ts', 'server.ts'])
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  t.equal(JSON.parse(last('CMD')).join(' '), scripts.start, 'what npm start runs')
   t.match(last('HEALTHCHECK'), /^CMD \["node", "-e", ".*\/health\/ready/)
   t.notMatch(last('HEALTHCHECK'), /curl|wget/, 'the health check needs nothing but Node')
 })
