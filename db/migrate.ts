@@ -25,6 +25,7 @@ export async function migrate({ dialect, reader, writer }: Database): Promise<st
     new Migrator({ db, provider: { getMigrations: async () => provided } })
   const known = await migratorOn(reader).getMigrations()
   if (known.every(({ executedAt }) => executedAt !== undefined)) return []
+  await dialect.prepare(writer)
   return writer.transaction().execute(async (trx) => {
     await dialect.lockSchema(trx)
     const migrator = migratorOn(trx)

@@ -29,6 +29,8 @@ export interface Dialect {
   readonly contains: (column: Expression<string>, text: string) => RawBuilder<boolean>
   /** Gives `columns` of one title as last committed, and locks it until the transaction ends. */
   readonly lockAnime: (columns: readonly string[], id: number) => RawBuilder<unknown>
+  /** What a database needs before its migrations, and outside of their transaction. */
+  readonly prepare: (db: Kysely<Schema>) => Promise<void>
   /** Waits until no other process changes the schema, and keeps it so until the transaction ends. */
   readonly lockSchema: (trx: Transaction<Schema>) => Promise<void>
   /** Inserts one title and gives its id. */

@@ -54,6 +54,19 @@ export const mssql: Dialect = {
   lockAnime: (columns, id) => sql`
     update animes set type = type where id = ${id}
     select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
+  // Without it a reader waits for an import, and what it reads meanwhile is of no one moment. Azure SQL
+  // has it on.
+  prepare: async (db) => {
+    const { rows } = await sql<{ snapshot: boolean }>`
+      select is_read_committed_snapshot_on as snapshot from sys.databases where database_id = db_id()
+    `.execute(db)
+    if (rows[0]?.snapshot !== false) return
+    const statement = 'alter database current set read_committed_snapshot on'
+    await sql`${sql.raw(statement)} with no_wait`.execute(db).catch((cause) => {
+      const reason = `READ_COMMITTED_SNAPSHOT is off and cannot be set now: ${cause.message}`
+      throw new Error(`${reason}; run "${statement}" while nobody else is connected`, { cause })
+    })
+  },
   lockSchema: async (trx) => {
     await sql`
       declare @held int

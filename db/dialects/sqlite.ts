@@ -34,6 +34,7 @@ export const sqlite: Dialect = {
   // A transaction begins with the only write lock there is.
   lockAnime: (columns, id) =>
     sql`select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
+  prepare: async () => {},
   lockSchema: async () => {},
   insertAnime: async (trx, values) => {
     const row = await trx

@@ -167,5 +167,6 @@ t.test('migrations', async (t) => {
   for (const [name, make] of Object.entries({ catalogue, accounts, importProcedure })) {
     t.matchSnapshot(await statementsOf(() => make(mssql).up(db)), name)
   }
+  t.matchSnapshot(await statementsOf(() => mssql.prepare(db)), 'prepare')
   t.matchSnapshot(await statementsOf(() => db.transaction().execute(mssql.lockSchema)), 'lock')
 })

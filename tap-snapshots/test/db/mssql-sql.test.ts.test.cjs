@@ -531,6 +531,12 @@ commit
 
 `
 
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > prepare 1`] = `
+
+select is_read_committed_snapshot_on as snapshot from sys.databases where database_id = db_id()
+
+`
+
 exports[`test/db/mssql-sql.test.ts > TAP > one title, and the counts > counts 1`] = `
 
 select 'type' as "of", type as name, cast(null as int) as number, count(*) as count
