@@ -54,11 +54,15 @@ interface DriverError extends Error {
   class?: number
 }
 
-/** The driver's error as a Fault, or as it was when the statement itself is at fault. */
-export function asFault(error: unknown): Error {
+/**
+ * The driver's error as a Fault, or as it was when the statement itself is at fault. `closed`: the
+ * connection was found closed, and what the server has not said itself comes of that.
+ */
+export function asFault(error: unknown, closed = false): Error {
   const first = error instanceof AggregateError ? error.errors[0] : error
   if (!(first instanceof Error) || first instanceof DatabaseUnavailable) return first as Error
-  const kind = kindOf(first)
+  const ended = closed && (first as DriverError).number === undefined ? 'away' : undefined
+  const kind = kindOf(first) ?? ended
   return kind === undefined ? first : new Fault(kind, first)
 }
 
@@ -67,7 +71,9 @@ function kindOf(error: DriverError): FaultKind | undefined {
   if (number !== undefined) {
     if (conflict.has(number) || conflictText.test(error.message)) return 'conflict'
     if (refused.has(number)) return 'refused'
-    return away.has(number) || (error.class ?? 0) >= 20 ? 'away' : undefined
+    // A login that fails for any other reason than its own: the server starts, stops or is full.
+    const gone = code === 'ELOGIN' || (error.class ?? 0) >= 20
+    return gone || away.has(number) ? 'away' : undefined
   }
   // The pool's own: no connection came free in time.
   if (name === 'TimeoutError') return 'timeout'

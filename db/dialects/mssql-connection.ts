@@ -95,7 +95,9 @@ export function execute<R>(
   const answer = Promise.withResolvers<{ rows: R[]; rowCount: number }>()
   const rows: R[] = []
   const sent = request((error, rowCount = 0) =>
-    error ? answer.reject(asFault(error)) : answer.resolve({ rows, rowCount }),
+    error
+      ? answer.reject(asFault(error, isClosed(connection)))
+      : answer.resolve({ rows, rowCount }),
   )
   sent.on('row', (columns: { metadata: { colName: string }; value: unknown }[]) => {
     const row: Record<string, unknown> = {}
@@ -155,7 +157,9 @@ export class MssqlConnection implements DatabaseConnection {
   #transaction(send: (done: (error?: Error | null) => void) => void): Promise<void> {
     if (isClosed(this.tedious)) return Promise.reject(closedBefore())
     const answer = Promise.withResolvers<void>()
-    send((error) => (error ? answer.reject(asFault(error)) : answer.resolve()))
+    send((error) =>
+      error ? answer.reject(asFault(error, isClosed(this.tedious))) : answer.resolve(),
+    )
     return answer.promise
   }
 }

@@ -20,6 +20,12 @@ t.test('faults of the way and of the server are told from those of a statement',
   t.equal(kindOf(numbered(33_557_097, 'deadlock detected')), 'conflict')
   t.equal(kindOf(Object.assign(numbered(21), { class: 21 })), 'away', 'the server hangs up')
   t.equal(kindOf(numbered(18_456)), 'refused')
+  const starting = new ConnectionError('the database system is starting up', 'ELOGIN')
+  t.equal(kindOf(Object.assign(starting, { number: 1 })), 'away', 'no fault of the login')
+  const ended = new Error('unexpected end of message stream')
+  t.equal(asFault(ended), ended)
+  t.match(asFault(ended, true), { kind: 'away' }, 'on a closed connection it is the link')
+  t.match(asFault(numbered(2627), true), { number: 2627 }, 'what the server said stands')
   for (const code of ['ESOCKET', 'ECONNRESET', 'ECLOSE', 'ETIMEOUT', 'ECONNREFUSED', 'ENOTFOUND']) {
     t.equal(kindOf(new ConnectionError('text', code)), 'away', code)
   }
