@@ -152,12 +152,12 @@ t.test('the two slots differ in the name they report, and in nothing else', asyn
 
 t.test('the alert on stale reads looks for the metric that the service exports', async (t) => {
   const sources: string[] = []
-  for (const name of ['telemetry.ts', 'plugins']) {
-    const at = new URL(name, root)
-    const found = name.endsWith('.ts') ? [at] : await sourcesIn(at)
-    for (const file of found) sources.push(await readFile(file, 'utf8'))
+  for (const folder of ['telemetry', 'plugins']) {
+    for (const file of await sourcesIn(new URL(folder, root)))
+      sources.push(await readFile(file, 'utf8'))
   }
-  t.ok(sources.some((text) => text.includes(String(locals.stale_reads_metric))))
+  const [, group, name] = /^(.+)\.(\w+)$/.exec(String(locals.stale_reads_metric))!
+  t.ok(sources.some((text) => text.includes(`'${group}'`) && text.includes(`.${name}`)))
 })
 
 async function sourcesIn(at: URL): Promise<URL[]> {
