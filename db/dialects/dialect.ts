@@ -58,7 +58,7 @@ export interface Database {
 }
 
 export interface ConnectOptions {
-  /** Told of every attempt that failed and is followed by another. */
+  /** Told of an attempt that failed and is followed by others, now and then. */
   onRetry?: (error: Error) => void
   /** Ends the attempts. */
   signal?: AbortSignal

@@ -86,6 +86,8 @@ export const mssql: Dialect = {
 
 /** Milliseconds that a database has to come back when a process starts; a paused one takes a minute. */
 const connectBudget = 90_000
+/** Milliseconds between two times of telling that it is not back yet. */
+const tellEvery = 10_000
 
 /**
  * Opens the SQL Server or Azure SQL database of `url`: one pool for reading and writing, filled on
@@ -160,13 +162,17 @@ async function waitFor(
   { onRetry = () => {}, signal, budget = connectBudget }: ConnectOptions = {},
 ): Promise<void> {
   const deadline = performance.now() + budget
+  let told = -Infinity
   for (;;) {
     try {
       return await attempt()
     } catch (error) {
       const hopeful = mayRetry(error) || (error as Fault).kind === 'timeout'
       if (!hopeful || signal?.aborted || performance.now() > deadline) throw error
-      onRetry(error as Fault)
+      if (performance.now() - told > tellEvery) {
+        told = performance.now()
+        onRetry(error as Fault)
+      }
       await sleep(500 + 500 * Math.random(), undefined, { signal }).catch(() => {})
     }
   }
