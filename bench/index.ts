@@ -4,6 +4,7 @@ import type { Bench, Figure } from './bench.ts'
 import cachedList from './cached-list.ts'
 import cachedPage from './cached-page.ts'
 import firstList from './first-list.ts'
+import firstListMssql from './first-list-mssql.ts'
 import importing from './import.ts'
 import { connections, findLoad } from './load.ts'
 import redisFresh from './redis-fresh.ts'
@@ -11,13 +12,16 @@ import redisPage from './redis-page.ts'
 import redisPaused from './redis-paused.ts'
 import redisWrite from './redis-write.ts'
 import start from './start.ts'
+import telemetry from './telemetry.ts'
 
 const benches: Bench[] = [
   cachedPage,
   cachedList,
   firstList,
+  firstListMssql,
   importing,
   start,
+  telemetry,
   redisPage,
   redisWrite,
   redisFresh,
