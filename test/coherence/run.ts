@@ -187,8 +187,12 @@ async function restart(t: Teardown, field: Field): Promise<void> {
   servers[index]!.child.kill('SIGKILL')
   await replace(t, { ...field, env: { ...env, CRASHES: '0.02' } }, index)
   const suicidal = servers[index]!
-  void suicidal.exited.then(async () => {
+  const replaced = suicidal.exited.then(async () => {
     if (running() && servers[index] === suicidal) await replace(t, field, index)
+  })
+  // One that is still starting when the time is up is ended with the rest.
+  replaced.catch((error) => {
+    if (running()) throw error
   })
 }
 

@@ -90,7 +90,7 @@ export async function startServer(
 /** Waits until the database of the service at `url` can be used. */
 export async function databaseReady(url: string): Promise<void> {
   await until('the database is ready', async () => {
-    const answer = await fetch(`${url}/health/ready`)
-    return ((await answer.json()) as { database: string }).database === 'ok'
+    const answer = await fetch(`${url}/health/ready`).catch(() => undefined)
+    return ((await answer?.json()) as { database: string } | undefined)?.database === 'ok'
   })
 }
