@@ -45,8 +45,20 @@ export const ConfigSchema = Type.Object({
   FIREBASE_AUTH_EMULATOR_HOST: Type.Optional(
     Type.String({ pattern: '^[^/\\s]+:\\d+$', wanted: 'HOST:PORT' }),
   ),
-  APPLICATIONINSIGHTS_CONNECTION_STRING: Type.Optional(Type.String()),
-  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://.+$' })),
+  APPLICATIONINSIGHTS_CONNECTION_STRING: Type.Optional(
+    Type.String({
+      pattern:
+        '^([^;=]+=[^;]*;)*InstrumentationKey=[\\da-fA-F]{8}(-[\\da-fA-F]{4}){3}-[\\da-fA-F]{12}(;.*)?$',
+      wanted: 'InstrumentationKey=...;IngestionEndpoint=https://...',
+    }),
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
+    Type.String({ pattern: '^https?://.+$', wanted: 'http://HOST:PORT or https://HOST:PORT' }),
+  ),
+  OTEL_SERVICE_NAME: Type.Optional(Type.String()),
+  OTEL_TRACES_SAMPLER_ARG: Type.Optional(
+    Type.Number({ minimum: 0, maximum: 1, wanted: 'a share of the traces, from 0 to 1' }),
+  ),
   CORS_ORIGIN: Type.Optional(Type.String()),
   RATE_LIMIT_MAX: Type.Optional(Type.Integer({ minimum: 1 })),
   TRUST_PROXY: Type.Optional(

@@ -78,9 +78,6 @@ function describeService(): Resource {
   return defaultResource().merge(found).merge(detected)
 }
 
-/** The share of traces that are kept: OTEL_TRACES_SAMPLER_ARG, all unless given. */
-function samplingRatio({ OTEL_TRACES_SAMPLER_ARG: text }: NodeJS.ProcessEnv): number {
-  const ratio = Number(text || 1)
-  if (ratio >= 0 && ratio <= 1) return ratio
-  throw new Error(`OTEL_TRACES_SAMPLER_ARG: got "${text}", wants a number from 0 to 1`)
-}
+/** The share of traces that are kept: OTEL_TRACES_SAMPLER_ARG, all unless given; config.ts checks it. */
+const samplingRatio = ({ OTEL_TRACES_SAMPLER_ARG: text }: NodeJS.ProcessEnv): number =>
+  Math.min(1, Math.max(0, Number(text || 1) || 0))

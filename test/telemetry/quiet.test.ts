@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { type Teardown, temporaryFolder } from '../support/app.ts'
-import { databaseReady, root, startServer } from '../support/process.ts'
+import { databaseReady, root, run, startServer } from '../support/process.ts'
 import { freePort } from '../support/redis.ts'
 import { watched } from './collectors.ts'
 
@@ -65,10 +65,20 @@ for (const [name, open] of [
   })
 }
 
-t.test('a setting that is no good is said, and the service starts', async (t) => {
-  const server = await startServer(
-    t,
-    watched({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_TRACES_SAMPLER_ARG: '5' }),
-  )
-  t.match(server.stderr(), 'OTEL_TRACES_SAMPLER_ARG: got "5", wants a number from 0 to 1')
-})
+for (const [name, value, wanted] of [
+  ['OTEL_TRACES_SAMPLER_ARG', '5', 'got "5", wants a share of the traces, from 0 to 1'],
+  [
+    'APPLICATIONINSIGHTS_CONNECTION_STRING',
+    'InstrumentationKey=secret',
+    'got a value of 25 characters, wants InstrumentationKey=...;IngestionEndpoint=https://...',
+  ],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'wants http://HOST:PORT or https://HOST:PORT'],
+] as const) {
+  t.test(`a wrong ${name} is told when the service starts`, async (t) => {
+    const { exited, stderr } = run(t, 'server.ts', [], watched({ PORT: '0', [name]: value }))
+    t.match(await exited, { code: 1 })
+    t.match(stderr(), `${name}: `)
+    t.match(stderr(), wanted)
+    t.notMatch(stderr(), 'secret')
+  })
+}

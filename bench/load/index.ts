@@ -1,0 +1,103 @@
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Level, loadMixed } from './mixed.ts'
+import { duration, renderReport } from './report.ts'
+import { playStory, type Step } from './story.ts'
+import { findTarget } from './target.ts'
+
+const usage = `usage: npm run load -- [options]
+
+Plays the original's story one request at a time, then a mixed load at several levels, and writes what
+came of it to load-report.html. Without --url it starts a service of its own on a fresh database
+(with REDIS_URL of the environment, if there is one).
+
+  --url URL             load this service; the load stops when too much fails
+  --admin EMAIL         with --password (or LOAD_PASSWORD): an admin of that service, for the inserts; what is
+  --password PASSWORD   inserted is removed, a user load-...@example.com and an empty cache stay behind
+  --connections LIST    levels of the mixed load (default 1,10,50)
+  --seconds N           how long each level lasts (default 8)
+  --max-failures N      stop at more than so many percent of failures (default 5)
+  --report FILE         (default load-report.html)`
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string' },
+    admin: { type: 'string' },
+    password: { type: 'string', default: process.env.LOAD_PASSWORD },
+    connections: { type: 'string', default: '1,10,50' },
+    seconds: { type: 'string', default: '8' },
+    'max-failures': { type: 'string', default: '5' },
+    report: { type: 'string', default: 'load-report.html' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+const levels = values.connections.split(',').map(Number)
+const [seconds, maxFailures] = [Number(values.seconds), Number(values['max-failures']) / 100]
+const valid =
+  levels.every((level) => Number.isInteger(level) && level > 0) &&
+  seconds >= 1 &&
+  maxFailures >= 0 &&
+  (values.admin === undefined || values.password !== undefined)
+
+if (values.help || !valid) {
+  console.log(usage)
+  process.exitCode = values.help ? 0 : 1
+} else {
+  try {
+    await run()
+  } catch (error) {
+    console.error((error as Error).message)
+    process.exitCode = 1
+  }
+}
+
+async function run() {
+  const target = await findTarget(values)
+  const began = new Date()
+  try {
+    console.log(`loading ${target.url}`)
+    if (target.admin === undefined) console.log('no admin: the inserts are left out')
+    const steps = await playStory(target, (step) => console.log(`  ${describeStep(step)}`))
+    const done = await loadMixed(
+      target,
+      { levels, seconds, maxFailures },
+      (connections, second) => {
+        const failures = second.failures === 0 ? '' : `, ${second.failures} FAILED`
+        const rate = second.answers.toLocaleString('en')
+        console.log(
+          `  ${connections} connections, second ${second.at + 1}: ${rate} answers${failures}`,
+        )
+      },
+    )
+    console.log(`\n${tableOf(done)}`)
+    const page = renderReport({ url: values.url ?? 'a service of its own', began, steps, done })
+    writeFileSync(values.report, page)
+    console.log(`\n${values.report} has the pictures`)
+    if (done.at(-1)?.stopped) {
+      console.error(`stopped: more than ${values['max-failures']} % failed`)
+      process.exitCode = 1
+    }
+  } finally {
+    await target.close()
+  }
+}
+
+function describeStep({ title, milliseconds, status, cache, original }: Step): string {
+  const there = original === undefined ? '' : ` (the original: ${original} s)`
+  return `${title}: ${duration(milliseconds)}, ${status} ${cache}${there}`
+}
+
+function tableOf(levels: Level[]): string {
+  const rows = levels.map(({ connections, rate, p50, p95, p99, hitRatio, failures }) => [
+    String(connections),
+    Math.round(rate).toLocaleString('en'),
+    ...[p50, p95, p99].map(duration),
+    Number.isNaN(hitRatio) ? '' : `${(100 * hitRatio).toFixed(1)} %`,
+    String(failures),
+  ])
+  const lines = [['connections', 'requests/s', 'p50', 'p95', 'p99', 'hits', 'failures'], ...rows]
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((row) => row[column]!.length)))
+  return lines
+    .map((row) => row.map((cell, column) => cell.padStart(widths[column]!)).join('  '))
+    .join('\n')
+}
