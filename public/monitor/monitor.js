@@ -1,5 +1,5 @@
 import { charts } from './charts.js'
-import { between, short } from './numbers.js'
+import { between, share, short } from './numbers.js'
 import { authorization, forget, signIn } from './session.js'
 
 /** Milliseconds between two polls, and how many points are kept. */
@@ -88,19 +88,14 @@ function tiles({ points, last }) {
   const asked = hits + misses + bypasses
   return [
     ['Requests', short(now.requests), '/s', `${short(answered)} in all`],
-    [
-      'Latency p95',
-      short(latency.p95),
-      'ms',
-      `p50 ${short(latency.p50)} · p99 ${short(latency.p99)}`,
-    ],
+    ['Latency p95', short(latency.p95), 'ms', `p99 ${short(latency.p99)} ms`],
     [
       'Hit ratio',
-      short(now.hitRatio),
+      now.hitRatio === null ? '–' : share(now.hitRatio / 100),
       now.hitRatio === null ? '' : '%',
-      `${asked === 0 ? '–' : short((100 * hits) / asked)} % since start`,
+      `total ${asked === 0 ? '–' : share(hits / asked)} %`,
     ],
-    ['Failures', short(failures), '', '5xx in five minutes', failures > 0],
+    ['Failures', short(failures), '', '5xx in 5 min', failures > 0],
     [
       'Availability',
       short((100 * reached) / polls.length),
@@ -109,7 +104,7 @@ function tiles({ points, last }) {
       reached < polls.length,
     ],
     ['Cached answers', short(entries), '', `${short(bytes / 2 ** 20)} MiB`],
-    ['Stale reads', short(staleReads), '', 'only good value: 0', staleReads > 0],
+    ['Stale reads', short(staleReads), '', 'must be 0', staleReads > 0],
     ['Event loop p99', short(now.delay), 'ms', `${short(now.busy)} % busy`],
     ['Memory', short(now.rss), 'MiB', `CPU ${short(now.cpu)} %`],
   ]

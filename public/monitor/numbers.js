@@ -65,3 +65,6 @@ export function short(value) {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2
   return value.toLocaleString('en', { maximumFractionDigits: digits })
 }
+
+/** A share from 0 to 1 in percent; 100 only where it is all. */
+export const share = (value) => String(Math.floor(1000 * value) / 10)
