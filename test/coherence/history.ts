@@ -57,6 +57,7 @@ export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
   const byEnd = reads.toSorted((a, b) => a.ended - b.ended)
   const floors = new Map<number, number>()
   const witnessed = new Map<Read, Map<number, number>>()
+  const standing = new Map(states)
   let ended = 0
   // A read's own findings are needed only by reads that begin after its end, so one pass by begin does.
   for (const read of byBegin) {
@@ -70,7 +71,14 @@ export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
     const found = new Map<number, number>()
     witnessed.set(read, found)
     const shown = new Map(read.rows.map((row) => [row.id, row]))
-    for (const [id, history] of states) {
+    for (const [id, history] of standing) {
+      // A row that is gone for good can only be wrong by being shown.
+      const last = history.at(-1)!
+      if (last.row === null && last.ended < read.begun) standing.delete(id)
+    }
+    for (const id of new Set([...standing.keys(), ...shown.keys()])) {
+      const history = states.get(id)
+      if (history === undefined) continue
       const problem = judgeRow(id, history, read, shown.get(id), floors.get(id) ?? 0, found)
       if (problem !== undefined) violations.push(problem)
     }
