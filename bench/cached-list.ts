@@ -17,12 +17,10 @@ export default {
           const bare = await startBare(service, ['http'], folder, asked)
           options.say(`full list, ${coding}, ${shown(bare.bytes / 1024, 'KiB')}`)
           const ours = { name: 'service', ...service }
-          const { rates, ratio, processor } = await compare(
-            [ours, ...bare.contenders],
-            asked,
-            options,
+          const contenders = [ours, ...bare.contenders]
+          const { rates, ratio, processor } = await compare(contenders, asked, options).finally(
+            bare.stop,
           )
-          await bare.stop()
           figures.push(
             atLeast(`cached full list, ${coding} / node:http`, ratio('http'), 0.95),
             { what: '... processor time, service / node:http', measured: times(processor, 'http') },

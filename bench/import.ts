@@ -27,7 +27,7 @@ async function imported(folder: string, file: string, round: number) {
   let peak = 0
   while (running) {
     try {
-      peak = Math.max(peak, memoryOf(child).peak)
+      peak = Math.max(peak, memoryOf(child).peak || 0)
     } catch {
       // It has just ended, or this system has no /proc.
     }

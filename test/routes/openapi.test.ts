@@ -1,5 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import serializers from '@fastify/fast-json-stringify-compiler'
 import { Validator } from '@seriousme/openapi-schema-validator'
-import type { FastifyInstance } from 'fastify'
+import { Ajv } from 'ajv'
+import addFormats from 'ajv-formats'
+import type { FastifyInstance, RouteOptions } from 'fastify'
 import t from 'tap'
 import { startApp } from '../support/app.ts'
 
@@ -31,6 +35,15 @@ function routesOf(app: FastifyInstance): { method: string; url: string }[] {
 }
 
 t.test('/openapi.json', async (t) => {
+  const routes: RouteOptions[] = []
+  const collect = (message: unknown) => {
+    const { fastify } = message as { fastify: FastifyInstance }
+    fastify.addHook('onRoute', (route) => {
+      routes.push(route)
+    })
+  }
+  subscribe('fastify.initialization', collect)
+  t.teardown(() => unsubscribe('fastify.initialization', collect))
   const app = await startApp(t)
   const answer = await app.inject('/openapi.json')
   t.equal(answer.statusCode, 200)
@@ -55,6 +68,22 @@ t.test('/openapi.json', async (t) => {
     for (const { method, url } of served) {
       const path = url.replaceAll(/:(\w+)/g, '{$1}')
       t.ok(paths[path]?.[method.toLowerCase()], `${method} ${url}`)
+    }
+  })
+
+  t.test('is made of schemas that compile', async (t) => {
+    const ajv = addFormats.default(new Ajv({ strict: false }))
+    for (const { schema = {}, method, url } of routes) {
+      const { body, querystring, params, headers, response = {} } = schema as Record<string, object>
+      for (const part of [body, querystring, params, headers]) {
+        if (part !== undefined) t.doesNotThrow(() => ajv.compile(part), `${method} ${url}`)
+      }
+      const compile = serializers()(app.getSchemas(), {})
+      for (const [httpStatus, answer] of Object.entries(response)) {
+        if ('content' in answer) continue
+        const definition = { schema: answer, method: String(method), url, httpStatus }
+        t.doesNotThrow(() => compile(definition), `${method} ${url} ${httpStatus}`)
+      }
     }
   })
 
