@@ -26,6 +26,7 @@ async function telemetryPlugin(app: FastifyInstance) {
     },
   })
   if (telemetry === undefined) return
+  await app.register(telemetry.requestSpans)
   let began = performance.now()
   app.addHook('onRoute', (route) => {
     if (operational.test(route.url)) route.config = { ...route.config, otel: false }

@@ -2,19 +2,17 @@ import { context, isSpanContextValid, TraceFlags, trace } from '@opentelemetry/a
 import type { FastifyRequest } from 'fastify'
 import { callerTrace, newTraceId } from './sampling.ts'
 
-const ids = new WeakMap<FastifyRequest, string>()
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The trace id, once it is known: from the start where the request is traced. */
+    knownTraceId: string | null
+  }
+}
 
 /** The trace id of a request, traced or not: its own, its caller's, or a new one. */
 export function traceIdOf(request: FastifyRequest): string {
-  const known = ids.get(request)
-  if (known !== undefined) return known
-  const id = callerTrace(request.headers.traceparent)?.id ?? newTraceId()
-  ids.set(request, id)
-  return id
-}
-
-export function rememberTrace(request: FastifyRequest, id: string): void {
-  ids.set(request, id)
+  request.knownTraceId ??= callerTrace(request.headers.traceparent)?.id ?? newTraceId()
+  return request.knownTraceId
 }
 
 /**

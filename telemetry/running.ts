@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import type { Cache } from '../plugins/cache/protocol.ts'
 import type { Metrics } from '../plugins/metrics/index.ts'
 
@@ -6,6 +6,8 @@ import type { Metrics } from '../plugins/metrics/index.ts'
 export interface Telemetry {
   /** Publishes `metrics` and traces what is asked of `cache`. */
   watch: (service: { metrics: Metrics; cache: Cache }) => void
+  /** A span around each request that is traced. */
+  requestSpans: FastifyPluginCallback
   /** The trace id of a request, traced or not. */
   traceIdOf: (request: FastifyRequest) => string
   /** Runs the rest of a request under its trace id where it is not traced. */

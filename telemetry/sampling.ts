@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { subscribe } from 'node:diagnostics_channel'
-import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 
 const traceparent = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-([\da-f]{2})/
 
@@ -18,19 +17,15 @@ export const newTraceId = () => randomBytes(16).toString('hex')
  * `ratio` of those that begin a trace, and of those within a trace that the caller keeps, chosen by its
  * id, so that services with one ratio choose alike. A caller can have less traced, never more.
  *
- * Gives whether the request that has just arrived is left out. Node tells of each on a channel, in the
- * same turn as Fastify's first hook asks.
+ * Gives whether a request is left out.
  */
-export function createSampling(ratio: number): () => boolean {
+export function createSampling(ratio: number): (request: FastifyRequest) => boolean {
   if (ratio === 1) return () => false
-  let left = false
-  subscribe('http.server.request.start', (message) => {
-    const { headers } = (message as { request: IncomingMessage }).request
+  return ({ raw: { headers } }) => {
     const caller = headers.traceparent === undefined ? undefined : callerTrace(headers.traceparent)
-    const chosen = caller === undefined ? Math.random() : share(caller.id)
-    left = chosen >= ratio || caller?.kept === false
-  })
-  return () => left
+    if (caller === undefined) return Math.random() >= ratio
+    return !caller.kept || share(caller.id) >= ratio
+  }
 }
 
 /** Where a trace's id lies between 0 and 1, by its last 32 bits. */

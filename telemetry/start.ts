@@ -19,7 +19,7 @@ import project from '../package.json' with { type: 'json' }
 import { startAzure } from './azure.ts'
 import { traceCache } from './cache.ts'
 import { reportProblems } from './diagnostics.ts'
-import { instrumentations, onlyWithin } from './instrumentations.ts'
+import { instrumentations, onlyWithin, requestSpans } from './instrumentations.ts'
 import { createMetricSource } from './metrics.ts'
 import { otlpPipelines, startOtlp } from './otlp.ts'
 import { traceQueries } from './queries.ts'
@@ -44,7 +44,7 @@ export function startTelemetry(env: NodeJS.ProcessEnv = process.env): void {
     ? startAzure({ connectionString, resource, ratio, source, also: otlp })
     : startOtlp({ resource, pipelines: otlp! })
   const tracerProvider = trace.getTracerProvider()
-  const { watched, tedious } = instrumentations(env, createSampling(ratio))
+  const { watched, fastify, tedious } = instrumentations(env)
   registerInstrumentations({
     tracerProvider,
     loggerProvider: logs.getLoggerProvider(),
@@ -57,6 +57,7 @@ export function startTelemetry(env: NodeJS.ProcessEnv = process.env): void {
       source.watch(metrics)
       traceCache(cache)
     },
+    requestSpans: requestSpans(fastify, createSampling(ratio)),
     traceIdOf,
     follow,
     shutdown: async (limit) => {
