@@ -45,12 +45,16 @@ export async function deleteOutboxMark(db: Kysely<Schema>, mark: string): Promis
   await db.deleteFrom('outbox').where('mark', '=', mark).execute()
 }
 
+/** Images written by hand may be anything: what is not a list of lists of tags counts as everything. */
 function parse(tags: string): Change {
   try {
     const images: unknown = JSON.parse(tags)
-    const fits = Array.isArray(images) && images.every((image) => Array.isArray(image))
-    return fits ? (images as Change) : everything
+    if (!Array.isArray(images) || images.length === 0 || !images.every(isImage)) return everything
+    return images.map((image) => [...new Set(image)].sort())
   } catch {
     return everything
   }
 }
+
+const isImage = (image: unknown): image is string[] =>
+  Array.isArray(image) && image.every((tag) => typeof tag === 'string' && /^[^\s,]+$/.test(tag))

@@ -53,6 +53,8 @@ export function createHooks(app: FastifyInstance) {
     const begun = await cache.begin(wanted, look)
     if ('fill' in begun) {
       request.leading = begun
+      // A client that has left ends no response, so `onResponse` alone would leave the others waiting.
+      reply.raw.once('close', () => begun.flight.land(undefined))
       reply.helmet()
       return
     }
@@ -64,11 +66,18 @@ export function createHooks(app: FastifyInstance) {
   /** Rule 3: stores the answer as of the version read before its query, and lands the flight. */
   async function populate(request: FastifyRequest, reply: FastifyReply, payload: unknown) {
     const { leading } = request
-    if (leading === null || reply.statusCode !== 200) return payload
+    if (leading === null) return payload
     const { fill, flight } = leading
+    if (reply.statusCode !== 200) {
+      flight.land(undefined)
+      return payload
+    }
     const body = Buffer.from(payload as string)
     const headers = sharedHeaders(reply, constant)
-    const { entry, stored } = await cache.store(fill, { body, headers })
+    const { entry, stored } = await cache.store(fill, { body, headers }).catch((error) => {
+      flight.land(undefined)
+      throw error
+    })
     flight.land({ entry, hit: false })
     const forwarded = fill.bypass ? 'bypass; detail=redis-unavailable' : 'miss'
     const status = cacheStatus(entry, `fwd=${forwarded}${stored ? '; stored' : ''}`)

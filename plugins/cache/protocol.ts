@@ -75,11 +75,12 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
   })
   const journal = openJournal(replica, {
     onEntry(entry) {
-      replica.append(entry)
       for (const key of tree.touchedBy(entry.change)) {
         memory.delete(key)
         totals.invalidations += 1
       }
+      // Last, so that an entry whose effect failed is not taken for one applied.
+      replica.append(entry)
     },
     onReset(version) {
       replica.reset(version)
@@ -106,8 +107,10 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
   /** An encoding made later makes the entry larger: the memory's account follows. */
   function grown(entry: Entry): void {
     if (memory.peek(entry.key) !== entry) return
+    // A value set in its own place is not measured again.
+    memory.delete(entry.key)
     memory.set(entry.key, entry)
-    if (!memory.has(entry.key)) tree.remove(entry.key, entry.dimensions)
+    if (memory.has(entry.key)) tree.add(entry.key, entry.dimensions)
   }
 
   function hit(entry: Entry): Look {

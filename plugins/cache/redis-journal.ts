@@ -90,7 +90,11 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     batch ??= new Promise((resolve) => {
       setImmediate(() => {
         batch = undefined
-        readClock().then(resolve)
+        const failed = (error: unknown) => {
+          lost(error)
+          return false
+        }
+        readClock().catch(failed).then(resolve)
       })
     })
     return batch

@@ -58,7 +58,8 @@ export function dimensionTree() {
 }
 
 function collect({ keys, children }: Node, tags: readonly string[], from: number, found: string[]) {
-  found.push(...keys)
+  // One by one: a spread of a hundred thousand overflows the stack.
+  for (const key of keys) found.push(key)
   for (let index = from; index < tags.length; index += 1) {
     const child = children.get(tags[index]!)
     if (child !== undefined) collect(child, tags, index + 1, found)
@@ -66,6 +67,6 @@ function collect({ keys, children }: Node, tags: readonly string[], from: number
 }
 
 function collectAll({ keys, children }: Node, found: string[]) {
-  found.push(...keys)
+  for (const key of keys) found.push(key)
   for (const child of children.values()) collectAll(child, found)
 }
