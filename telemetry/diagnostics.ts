@@ -12,9 +12,10 @@ export function reportProblems(level = 'warn'): void {
   const say: DiagLogFunction = (message, ...rest) => {
     const text = [message, ...rest.map(String)].join(' ').slice(0, 300)
     const now = Date.now()
-    if (now - (said.get(text) ?? 0) < again) return
+    const kind = text.replaceAll(/\d+/g, '#')
+    if (now - (said.get(kind) ?? 0) < again) return
     if (said.size > 100) said.clear()
-    said.set(text, now)
+    said.set(kind, now)
     process.stderr.write(`telemetry: ${text}\n`)
   }
   const logLevel = DiagLogLevel[level.toUpperCase() as keyof typeof DiagLogLevel]

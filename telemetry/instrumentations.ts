@@ -14,7 +14,6 @@ import { TediousInstrumentation } from '@opentelemetry/instrumentation-tedious'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
 import {
   ATTR_CLIENT_ADDRESS,
-  ATTR_NETWORK_PROTOCOL_VERSION,
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
   ATTR_URL_PATH,
@@ -120,13 +119,12 @@ function describeRequest(span: Span, request: FastifyRequest): void {
   request.knownTraceId = span.spanContext().traceId
   const { method, url, raw } = request
   const route = request.routeOptions.url
-  span.updateName(route === undefined ? method : `${method} ${route}`)
+  span.updateName(nameOf(method, route))
   const [path, query] = split(url)
   const attributes: Attributes = {
     [ATTR_URL_SCHEME]: request.protocol,
     [ATTR_URL_PATH]: path,
     [ATTR_CLIENT_ADDRESS]: request.ip,
-    [ATTR_NETWORK_PROTOCOL_VERSION]: raw.httpVersion,
     [ATTR_SERVER_ADDRESS]: request.hostname,
   }
   if (query !== undefined) attributes[ATTR_URL_QUERY] = query
@@ -134,6 +132,18 @@ function describeRequest(span: Span, request: FastifyRequest): void {
   const agent = raw.headers['user-agent']
   if (agent !== undefined) attributes[ATTR_USER_AGENT_ORIGINAL] = agent
   span.setAttributes(attributes)
+}
+
+const names = new Map<string, Map<string, string>>()
+
+/** One string for all spans of a route: a string for each would be copied about by the collector of garbage. */
+function nameOf(method: string, route: string | undefined): string {
+  if (route === undefined) return method
+  const known = names.get(route) ?? new Map<string, string>()
+  names.set(route, known)
+  const name = known.get(method) ?? `${method} ${route}`
+  known.set(method, name)
+  return name
 }
 
 function split(url: string): [string, string | undefined] {
