@@ -64,6 +64,7 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
       try {
         return await connect()
       } catch (error) {
+        if (closing.signal.aborted) return
         const seconds = retryAfter[attempt] ?? retryAfter.at(-1)!
         state.status = 'unavailable'
         app.log.error(error, `the database cannot be used; trying again in ${seconds} s`)

@@ -30,11 +30,12 @@ export async function authenticationOf({ login }: MssqlSettings): Promise<Authen
 
 /**
  * Opens a connection. Nothing that happens to it later throws or prints: `closed` tells.
- * @throws Fault when it cannot be had now
+ * @throws Fault when it cannot be had now, or `signal` ends the attempt
  */
 export async function openConnection(
   settings: MssqlSettings,
   authentication: Authentication,
+  signal?: AbortSignal,
 ): Promise<Connection> {
   const { server, port, database, encrypt, trustServerCertificate } = settings
   const { connectTimeout, requestTimeout } = settings
@@ -63,12 +64,16 @@ export async function openConnection(
   const opened = Promise.withResolvers<void>()
   connection.on('error', opened.reject)
   connection.connect((error) => (error ? opened.reject(error) : opened.resolve()))
+  const giveUp = () => connection.close()
+  signal?.addEventListener('abort', giveUp)
   try {
     await opened.promise
   } catch (error) {
     connection.close()
     const first = error instanceof AggregateError ? error.errors[0] : error
     throw asFault(number === undefined ? first : Object.assign(first, { number }))
+  } finally {
+    signal?.removeEventListener('abort', giveUp)
   }
   return connection
 }

@@ -97,7 +97,7 @@ const tellEvery = 10_000
 export async function openMssql(url: string): Promise<Database & { settings: MssqlSettings }> {
   const settings = parseMssqlUrl(url)
   const authentication = await authenticationOf(settings)
-  const { pool, reachable, acquire } = openPool(settings, authentication)
+  const { pool, reachable, acquire, close } = openPool(settings, authentication)
   return {
     settings,
     dialect: mssql,
@@ -114,14 +114,13 @@ export async function openMssql(url: string): Promise<Database & { settings: Mss
       waitFor(async () => {
         pool.release(await acquire())
       }, options),
-    close: async () => {
-      await pool.destroy()
-    },
+    close,
   }
 }
 
 function openPool(settings: MssqlSettings, authentication: Authentication) {
   let reached = true
+  const closing = new AbortController()
   const pool = new Pool<MssqlConnection>({
     min: 0,
     max: settings.poolMax,
@@ -133,9 +132,9 @@ function openPool(settings: MssqlSettings, authentication: Authentication) {
     propagateCreateError: true,
     create: async () => {
       try {
-        const connection = new MssqlConnection(await openConnection(settings, authentication))
+        const opened = await openConnection(settings, authentication, closing.signal)
         reached = true
-        return connection
+        return new MssqlConnection(opened)
       } catch (error) {
         reached = false
         throw error
@@ -153,7 +152,12 @@ function openPool(settings: MssqlSettings, authentication: Authentication) {
       throw asFault(error)
     }
   }
-  return { pool, acquire, reachable: () => reached }
+  const close = async () => {
+    // The pool would wait for those that are still being opened.
+    closing.abort()
+    await pool.destroy()
+  }
+  return { pool, acquire, close, reachable: () => reached }
 }
 
 /** Tries until it works, for as long as the fault may be over by itself. */
@@ -162,20 +166,29 @@ async function waitFor(
   { onRetry = () => {}, signal, budget = connectBudget }: ConnectOptions = {},
 ): Promise<void> {
   const deadline = performance.now() + budget
+  const stopped = abortOf(signal)
   let told = -Infinity
   for (;;) {
     try {
-      return await attempt()
+      return await Promise.race([attempt(), stopped])
     } catch (error) {
       const hopeful = mayRetry(error) || (error as Fault).kind === 'timeout'
-      if (!hopeful || signal?.aborted || performance.now() > deadline) throw error
+      if (!hopeful || performance.now() > deadline) throw error
       if (performance.now() - told > tellEvery) {
         told = performance.now()
         onRetry(error as Fault)
       }
-      await sleep(500 + 500 * Math.random(), undefined, { signal }).catch(() => {})
+      await sleep(500 + 500 * Math.random(), undefined, { signal })
     }
   }
+}
+
+/** Rejects once `signal` is aborted. */
+function abortOf(signal: AbortSignal | undefined): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  promise.catch(() => {})
+  signal?.addEventListener('abort', () => reject(signal.reason))
+  return promise
 }
 
 /** Kysely's SQL Server, over a driver of ours. */

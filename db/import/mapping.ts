@@ -124,8 +124,10 @@ function remember<T>(clean: (text: string) => T): (text: string) => T {
 const unknown = /^(\?|unknown|n\/a|none|null|nan)?$/i
 const wholeNumber = /^-?\d{1,10}(\.0+)?$/
 
-/** What a decoder writes for bytes that are not UTF-8. */
 function refuseBadText(column: string, text: string) {
+  // The API takes none either: a server on PostgreSQL cannot keep it.
+  if (text.includes('\0')) throw new RowError(column, text, 'has the character U+0000')
+  // What a decoder writes for bytes that are not UTF-8.
   if (text.includes('\uFFFD')) throw new RowError(column, text, 'not UTF-8 text')
 }
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import {
@@ -17,18 +16,17 @@ import { importCsv } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import type { SortKey } from '../../db/keyset.ts'
 import { migrate } from '../../db/migrate.ts'
-import { temporaryFolder, testConfig } from '../support/app.ts'
+import { newDatabase, onMssql, testConfig } from '../support/app.ts'
 import { sentStatements } from '../support/statements.ts'
 
 async function open(t: Test, titles = 0) {
-  const path = join(temporaryFolder(t), 'anime.db')
-  const DATABASE_URL = `sqlite:${path}`
+  const DATABASE_URL = await newDatabase(t)
   const database = await openDatabase(DATABASE_URL)
   t.teardown(() => database.close())
   await migrate(database)
-  const config = testConfig(t, { DATABASE_URL })
+  const config = testConfig(t, { DATABASE_URL, JWT_SECRET: 'x'.repeat(32) })
   if (titles > 0) await importCsv(generateCsv(titles), openStage(config, database))
-  return { ...database, path }
+  return { ...database, path: DATABASE_URL.slice('sqlite:'.length) }
 }
 
 const bebop = {
@@ -86,7 +84,10 @@ t.test('a page and its total are one statement, and so are the counts', async (t
   t.equal(sentStatements().length, 1)
 })
 
-t.test('filters and sorts that have an index use it', async (t) => {
+/** As SQLite plans it. */
+const skip = onMssql && 'SQLite only'
+
+t.test('filters and sorts that have an index use it', { skip }, async (t) => {
   const database = await open(t, 2000)
   const past = new DatabaseSync(database.path)
   t.teardown(() => past.close())

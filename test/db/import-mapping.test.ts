@@ -75,6 +75,7 @@ t.test('a cell that cannot be taken is named, with what was wrong', async (t) =>
     [{ title: ' ' }, 'title', /missing/],
     [{ title: 'x'.repeat(401) }, 'title', /longer than 400/],
     [{ title: 'Caf\uFFFD' }, 'title', /not UTF-8/],
+    [{ title: 'Nu\0l' }, 'title', /U\+0000/],
     [{ type: 'Podcast' }, 'type', /not one of TV, MOVIE/],
     [{ year: '1899' }, 'year', /1900 to 2100/],
     [{ year: '1998.5' }, 'year', /whole number/],
@@ -83,6 +84,7 @@ t.test('a cell that cannot be taken is named, with what was wrong', async (t) =>
     [{ score: '1e400' }, 'score', /not a number/],
     [{ episodes: '100001' }, 'episodes', /whole number/],
     [{ genres: `['A\uFFFD']` }, 'genres', /not UTF-8/],
+    [{ genres: `['A\0']` }, 'genres', /U\+0000/],
   ]
   for (const [cell, column, reason] of cells) {
     t.throws(() => cleaned(cell), { column, message: reason, value: Object.values(cell)[0] })

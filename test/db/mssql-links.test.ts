@@ -186,6 +186,25 @@ t.test(
 )
 
 t.test(
+  'a service that still waits for its server closes at once',
+  { skip: withoutMssql },
+  async (t) => {
+    for (const how of ['refuse', 'stall'] as const) {
+      const { proxy, url } = await behindProxy(t)
+      proxy[how]()
+      const config = testConfig(t, { DATABASE_URL: url, JWT_SECRET: 'x'.repeat(32) })
+      const app = await buildApp({ config })
+      await app.ready()
+      await sleep(300)
+      const started = performance.now()
+      await app.close()
+      t.ok(performance.now() - started < 500, `${how}: ${performance.now() - started} ms`)
+      await app.databaseState.connected
+    }
+  },
+)
+
+t.test(
   'a service whose server goes answers 503, and works again when it is back',
   { skip: withoutMssql },
   async (t) => {

@@ -5,8 +5,9 @@ import zlib from 'node:zlib'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { generateCsv } from '../../db/import/generate.ts'
-import { startApp, temporaryFolder } from '../support/app.ts'
-import { addTitles, connectionPast } from '../support/catalogue.ts'
+import { onMssql, startApp, temporaryFolder } from '../support/app.ts'
+import { write } from '../support/cache.ts'
+import { addTitles } from '../support/catalogue.ts'
 import { run } from '../support/process.ts'
 import { sentStatements } from '../support/statements.ts'
 import { until } from '../support/until.ts'
@@ -157,20 +158,15 @@ t.test('every coding decodes to the same bytes and has an ETag of its own', asyn
   t.equal(etags.size, 4)
 })
 
-/** The answer of a miss in `coding`: the cache is emptied by a commit past the service. */
+/** The answer of a miss in `coding`. */
 async function startAnother(t: Test, app: FastifyInstance, coding: string) {
-  touch(app)
+  await purge(app)
   const answer = await get(app, '/v1/animes', { 'accept-encoding': coding })
   t.equal(statusOf(answer).how, 'miss')
   return answer
 }
 
-/** A commit that changes no title. */
-function touch(app: FastifyInstance): void {
-  const db = connectionPast(app)
-  db.exec(`insert into outbox (tags) values ('[["id:999999"]]')`)
-  db.close()
-}
+const purge = (app: FastifyInstance) => write(app, 'DELETE', '/v1/cache')
 
 t.test('Accept-Encoding chooses by RFC 9110, zstd first', async (t) => {
   const app = await startApp(t, {}, { titles: 200 })
@@ -219,7 +215,7 @@ t.test('a client that has the answer gets 304, before any query', async (t) => {
     t.equal(answer.statusCode, 200, field)
   }
   t.equal(sent(), 0)
-  touch(app)
+  await purge(app)
   const again = await get(app, url, { 'if-none-match': String(etag) })
   t.equal(again.statusCode, 304, 'also when the answer had to be read again and is the same')
   t.equal(again.body, '')
@@ -290,7 +286,10 @@ t.test('identical misses share a query', async (t) => {
   t.ok(led.length >= 1 && led.length <= 2)
 })
 
-t.test('a commit by another connection is seen by the very next read', async (t) => {
+/** SQLite tells of every commit; on SQL Server a row of the outbox does, and test/plugins/cache has it. */
+const skip = onMssql && 'only SQLite tells of a commit past the service'
+
+t.test('a commit by another connection is seen by the very next read', { skip }, async (t) => {
   const app = await startApp(t, {}, { titles: 100 })
   const title = { type: 'TV', year: 2026, score: 9, episodes: 1, genres: ['Drama'] }
   for (let round = 1; round <= 50; round += 1) {
@@ -308,7 +307,7 @@ t.test('a commit by another connection is seen by the very next read', async (t)
   }
 })
 
-t.test('an import by another process is seen by the very next read', async (t) => {
+t.test('an import by another process is seen by the very next read', { skip }, async (t) => {
   const app = await startApp(t, {}, { titles: 100 })
   t.equal((await get(app, '/v1/animes')).json().total, 100)
   const file = join(temporaryFolder(t), 'more.csv')
@@ -362,7 +361,7 @@ t.test('a list whose reader has gone is stored all the same, and others go on', 
   const app = await startApp(t, {}, { titles: 3000 })
   const base = await app.listen({ port: 0, host: '127.0.0.1' })
   for (let round = 0; round < 20; round += 1) {
-    touch(app)
+    await purge(app)
     const url = `${base}/v1/animes?minYear=${1950 + round}`
     const gone = new AbortController()
     const aborted = fetch(url, { signal: gone.signal }).catch((error: Error) => error.name)

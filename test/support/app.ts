@@ -8,6 +8,7 @@ import { type Config, loadConfig } from '../../config.ts'
 import { generateCsv } from '../../db/import/generate.ts'
 import { importCsv } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
+import { until } from './until.ts'
 
 export interface TestAppOptions {
   /** How many generated titles to fill the database with; none unless given. */
@@ -35,14 +36,21 @@ export function testConfig(t: Teardown, overrides: NodeJS.ProcessEnv = {}): Conf
   })
 }
 
-/**
- * The URL of a new database: SQLite's, unless TEST_DATABASE=mssql asks for one on the server of
- * MSSQL_TEST_URL. Gone when the test ends.
- */
+/** Whether TEST_DATABASE=mssql asks for the server of MSSQL_TEST_URL in the place of SQLite. */
+export const onMssql = process.env.TEST_DATABASE === 'mssql'
+
+/** The URL of a new database: SQLite's, or SQL Server's if `onMssql`. Gone when the test ends. */
 export async function newDatabase(t: Teardown): Promise<string> {
-  if (process.env.TEST_DATABASE !== 'mssql') return testConfig(t).DATABASE_URL
+  if (!onMssql) return testConfig(t).DATABASE_URL
   const { freshDatabase } = await import('./mssql.ts')
   return freshDatabase(t)
+}
+
+/** Waits until the cache has been told of an import, where that takes the outbox. */
+async function told({ config, database }: FastifyInstance): Promise<void> {
+  if (database.foreignVersion !== undefined || config.REDIS_URL !== undefined) return
+  const rows = () => database.reader.selectFrom('outbox').select('id').execute()
+  await until('the outbox is empty', async () => (await rows()).length === 0)
 }
 
 const secret = 'a secret of the tests, 32 characters or more'
@@ -64,6 +72,9 @@ export async function startApp(
   await prepare?.(app)
   await app.ready()
   await app.databaseState.connected
-  if (titles > 0) await importCsv(generateCsv(titles), openStage(config, app.database))
+  if (titles > 0) {
+    await importCsv(generateCsv(titles), openStage(config, app.database))
+    await told(app)
+  }
   return app
 }

@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { Cluster, Redis } from 'ioredis'
 import type { UserRow } from '../../db/users.ts'
-import { startApp, type Teardown, temporaryFolder } from './app.ts'
+import { newDatabase, startApp, type Teardown, temporaryFolder } from './app.ts'
 import { freePort, startRedis } from './redis.ts'
 import { until } from './until.ts'
 
@@ -72,7 +71,7 @@ export async function startInstances(
 ): Promise<FastifyInstance[]> {
   // Another test's answers are those of another database.
   for (const node of mastersOf(client)) await node.flushall()
-  const DATABASE_URL = `sqlite:${join(temporaryFolder(t), 'anime.db')}`
+  const DATABASE_URL = await newDatabase(t)
   const settings = { DATABASE_URL, REDIS_URL: url, RATE_LIMIT_MAX: '1000000', ...env }
   const apps: FastifyInstance[] = []
   for (let index = 0; index < count; index += 1) {

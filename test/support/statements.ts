@@ -1,4 +1,6 @@
 import { StatementSync } from 'node:sqlite'
+import type { CompiledQuery, QueryResult } from 'kysely'
+import { onMssql } from './app.ts'
 
 let statements: string[] = []
 
@@ -12,7 +14,16 @@ for (const method of ['all', 'get', 'run', 'iterate'] as const) {
   })
 }
 
-/** The SQL that this process has run on SQLite since the last call. */
+if (onMssql) {
+  const { MssqlConnection } = await import('../../db/dialects/mssql-connection.ts')
+  const original = MssqlConnection.prototype.executeQuery
+  MssqlConnection.prototype.executeQuery = function <R>(query: CompiledQuery) {
+    statements.push(query.sql)
+    return original.call(this, query) as Promise<QueryResult<R>>
+  }
+}
+
+/** The SQL that this process has run since the last call. */
 export function sentStatements(): string[] {
   const since = statements
   statements = []

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../../config.ts'
 import { openDatabase } from '../../../db/database.ts'
@@ -7,7 +6,7 @@ import { importCsv } from '../../../db/import/import.ts'
 import { openStage } from '../../../db/import/stage.ts'
 import { migrate } from '../../../db/migrate.ts'
 import { adminHeaders, environment } from '../../coherence/workload.ts'
-import { temporaryFolder } from '../../support/app.ts'
+import { newDatabase } from '../../support/app.ts'
 import { databaseReady, startServer } from '../../support/process.ts'
 import { startRedis } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
@@ -21,11 +20,11 @@ for (const [point, kept] of Object.entries(points)) {
     `an instance killed in a write, ${point}: the others stay right and recover`,
     async (t) => {
       const redis = await startRedis(t)
-      const url = `sqlite:${join(temporaryFolder(t), 'anime.db')}`
+      const url = await newDatabase(t)
       const database = await openDatabase(url)
       t.teardown(() => database.close())
       await migrate(database)
-      const stage = openStage(loadConfig({ DATABASE_URL: url }), database)
+      const stage = openStage(loadConfig({ ...environment, DATABASE_URL: url }), database)
       await importCsv(generateCsv(20), stage)
       const env = { ...environment, DATABASE_URL: url, REDIS_URL: redis.url }
       const dying = { ...env, NODE_OPTIONS: `--import=${preload}`, CRASH_AT: point }

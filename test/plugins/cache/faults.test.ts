@@ -1,6 +1,5 @@
-import { join } from 'node:path'
 import t from 'tap'
-import { startApp, temporaryFolder } from '../../support/app.ts'
+import { newDatabase, startApp } from '../../support/app.ts'
 import { cacheInUse, get, isHit, keysIn, startInstances, write } from '../../support/cache.ts'
 import { freePort, startRedis } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
@@ -14,7 +13,7 @@ const titlesOf = (body: string) =>
 
 t.test('an instance whose Redis is not there starts, answers, and says so', async (t) => {
   const port = await freePort()
-  const DATABASE_URL = `sqlite:${join(temporaryFolder(t), 'anime.db')}`
+  const DATABASE_URL = await newDatabase(t)
   const REDIS_URL = `redis://127.0.0.1:${port}`
   const app = await startApp(t, { DATABASE_URL, REDIS_URL }, { titles: 50 })
   const answer = await get(app, list)
