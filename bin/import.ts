@@ -59,7 +59,9 @@ async function main(argv: string[]): Promise<number> {
 /** Loads the Redis client only where there is one to tell. */
 async function announcing(stage: OpenStage, url: string): Promise<OpenStage> {
   const { announced } = await import('../plugins/cache/announce.ts')
-  return announced(stage, url)
+  return announced(stage, url, () =>
+    console.error('redis cannot be reached: the service follows within two seconds'),
+  )
 }
 
 async function run(given: Arguments, file: FileHandle, stage: OpenStage): Promise<number> {

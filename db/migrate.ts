@@ -4,12 +4,14 @@ import type { Database } from './dialects/dialect.ts'
 import { catalogue } from './migrations/0001-catalogue.ts'
 import { accounts } from './migrations/0002-accounts.ts'
 import { importProcedure } from './migrations/0003-import-procedure.ts'
+import { databaseName } from './migrations/0004-database-name.ts'
 import type { Schema } from './schema.ts'
 
 const migrations = {
   '0001-catalogue': catalogue,
   '0002-accounts': accounts,
   '0003-import-procedure': importProcedure,
+  '0004-database-name': databaseName,
 }
 
 /**

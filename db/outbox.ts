@@ -49,12 +49,17 @@ export async function deleteOutboxMark(db: Kysely<Schema>, mark: string): Promis
 function parse(tags: string): Change {
   try {
     const images: unknown = JSON.parse(tags)
+    if (isKey(images)) return { key: images.key }
     if (!Array.isArray(images) || images.length === 0 || !images.every(isImage)) return everything
     return images.map((image) => [...new Set(image)].sort())
   } catch {
     return everything
   }
 }
+
+const isKey = (change: unknown): change is { key: string } =>
+  typeof (change as { key: unknown } | null)?.key === 'string' &&
+  /^\S+$/.test((change as { key: string }).key)
 
 const isImage = (image: unknown): image is string[] =>
   Array.isArray(image) && image.every((tag) => typeof tag === 'string' && /^[^\s,]+$/.test(tag))

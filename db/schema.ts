@@ -56,10 +56,16 @@ export interface RefreshTokenTable {
   used_at: string | null
 }
 
+/** `database_name`: one row, the database's own random name. */
+export interface DatabaseNameTable {
+  name: string
+}
+
 export interface Schema {
   animes: AnimeTable
   anime_genres: AnimeGenreTable
   outbox: OutboxTable
   users: UserTable
   refresh_tokens: RefreshTokenTable
+  database_name: DatabaseNameTable
 }

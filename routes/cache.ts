@@ -75,7 +75,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         security,
         querystring: Type.Object(
-          { key: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })) },
+          { key: Type.Optional(Type.String({ maxLength: 4096, pattern: '^\\S+$' })) },
           { additionalProperties: false },
         ),
         response: { 204: { type: 'null' } as unknown, ...problems(400, 401, 403, 503) },
@@ -83,8 +83,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { key } = request.query
-      if (key !== undefined) await cache.remove(key)
-      else await request.write(async () => ({ result: undefined, change: everything }))
+      const change = key === undefined ? everything : { key }
+      await request.write(async () => ({ result: undefined, change }))
       return reply.code(204).send()
     },
   )

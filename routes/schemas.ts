@@ -4,10 +4,14 @@ import { sortable } from '../db/keyset.ts'
 
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
+/** What no text may have: U+0000, and half a surrogate pair, which is no character. */
+const bad = '\\0\\ud800-\\udfff'
+const text = `[^${bad}]`
+
 const title = Type.String({
   minLength: 1,
   maxLength: limits.title,
-  pattern: '^[^\\0]*[^\\s\\0][^\\0]*$',
+  pattern: `^${text}*[^\\s${bad}]${text}*$`,
 })
 const type = Type.Enum([...animeTypes], { type: 'string' })
 const year = Type.Integer({ minimum: limits.year[0], maximum: limits.year[1] })
@@ -18,7 +22,7 @@ const episodes = Type.Integer({ minimum: limits.episodes[0], maximum: limits.epi
 const genre = Type.String({
   minLength: 1,
   maxLength: limits.genre,
-  pattern: '^[^\\s\\0](?:[^\\0]*[^\\s\\0])?$',
+  pattern: `^[^\\s${bad}](?:${text}*[^\\s${bad}])?$`,
 })
 const genres = Type.Array(genre, { maxItems: limits.genres, uniqueItems: true })
 
@@ -94,7 +98,7 @@ export const ListParameters = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 200,
-        pattern: '^[^\\0]+$',
+        pattern: `^${text}+$`,
         description: 'the title contains this',
       }),
     ),

@@ -14,9 +14,14 @@ export interface Auditable extends CacheKey {
 export async function audit(cache: Cache, { key, read }: Auditable): Promise<boolean | undefined> {
   const before = await standing(cache, key)
   if (before === undefined) return undefined
-  const body = await read()
+  const etag = await read().then(etagOf, nothingThere)
   if ((await standing(cache, key)) !== before) return undefined
-  return etagOf(body) === before.etag
+  return etag === before.etag
+}
+
+/** A title that is gone is an answer too. */
+function nothingThere(error: { statusCode?: number }): undefined {
+  if (error.statusCode !== 404) throw error
 }
 
 async function standing({ journal, memory }: Cache, key: string): Promise<Entry | undefined> {

@@ -106,12 +106,14 @@ export function encode(
   }
   let work = pending.get(wanted)
   if (work === undefined) {
-    work = make(entry, wanted).then((bytes) => {
-      const encoded = variant(entry, wanted, bytes)
-      entry.variants.set(wanted, encoded)
-      onMade(entry)
-      return encoded
-    })
+    work = make(entry, wanted)
+      .then((bytes) => {
+        const encoded = variant(entry, wanted, bytes)
+        entry.variants.set(wanted, encoded)
+        onMade(entry)
+        return encoded
+      })
+      .finally(() => pending.delete(wanted))
     pending.set(wanted, work)
   }
   return work

@@ -10,6 +10,8 @@ import { finish } from './write.ts'
 /** Raw URLs whose key is known, so that a hit needs no parsing and no validation. */
 const knownUrls = { max: 10_000, longest: 512 }
 
+type Done = (error?: Error) => void
+
 /** The cache's hooks on routes: lookup before the handler, population and invalidation in `onSend`. */
 export function createHooks(app: FastifyInstance) {
   const { cache, config, database } = app
@@ -23,7 +25,7 @@ export function createHooks(app: FastifyInstance) {
     config.CORS_ORIGIN === undefined ? [] : carriedHeaders(reply)
 
   /** Rule 4, the fast way: a URL seen before is a key known. */
-  function lookupByUrl(request: FastifyRequest, reply: FastifyReply, done: () => void) {
+  function lookupByUrl(request: FastifyRequest, reply: FastifyReply, done: Done) {
     const wanted = known.get(request.raw.url!)
     if (wanted === undefined) return done()
     const look = cache.look(wanted.key)
@@ -32,7 +34,7 @@ export function createHooks(app: FastifyInstance) {
       if (found.status !== 'hit') return done()
       sendEntry(cache, request, reply, found.entry, 'hit', carried(reply))
     }
-    if (look instanceof Promise) look.then(use, () => done())
+    if (look instanceof Promise) look.then(use, () => done()).catch(done)
     else use(look)
   }
 

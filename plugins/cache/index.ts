@@ -6,6 +6,7 @@ import type {
   RouteOptions,
 } from 'fastify'
 import fp from 'fastify-plugin'
+import { databaseName } from '../../db/database-name.ts'
 import { deleteOutbox, readOutbox } from '../../db/outbox.ts'
 import { startAuditor } from './auditor.ts'
 import { createHooks } from './hooks.ts'
@@ -83,7 +84,7 @@ function openCache(app: FastifyInstance) {
     ttl: config.CACHE_TTL * 1000,
     openJournal: (replica, events) => {
       const journal = app.hasDecorator('redis')
-        ? createRedisJournal({ client: app.redis, replica, events, drain, log, holdOff })
+        ? createRedisJournal({ client: app.redis, replica, events, name, drain, log, holdOff })
         : createLocalJournal(replica, events, database.foreignVersion)
       const catchUp = () => {
         const awake = relay.wake()
@@ -105,6 +106,12 @@ function openCache(app: FastifyInstance) {
   async function drain(): Promise<boolean> {
     await app.databaseState.connected
     return relay.drain()
+  }
+  let known: string | undefined
+  async function name(): Promise<string> {
+    await app.databaseState.connected
+    known ??= await databaseName(database.reader)
+    return known
   }
   return { cache, relay }
 }

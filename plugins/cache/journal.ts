@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { pack } from './entry.ts'
 import { type CacheKey, type Change, everything, touches } from './keys.ts'
+import { markLease } from './protocol.ts'
 import type { JournalEntry, Replica, Version } from './replica.ts'
 
 /** A write that has begun: until it is finished, what it touches is neither served nor stored. */
@@ -41,9 +42,9 @@ export interface Journal {
   relay: (change: Change, mark: string | null) => Promise<boolean>
   /**
    * Rule 3. Whether the answer of a fill may be stored: the version by which it stands, or undefined.
-   * A shared tier keeps what `packed` gives.
+   * A shared tier keeps what `packed` gives, unless it is too large.
    */
-  store: (fill: Fill, packed: () => Promise<Packed>, ttl: number) => Promise<Version | undefined>
+  store: (fill: Fill, packed: () => Promise<Packed>, ttl: number) => Promise<Approved | undefined>
   /** The shared copy of an answer, and the version by which it stands. */
   load: (key: string) => Promise<Loaded | undefined>
   /** The shared copies, at most `limit`; undefined where there is no shared tier or it is away. */
@@ -62,6 +63,12 @@ export interface Fill extends CacheKey {
 }
 
 export type Packed = Awaited<ReturnType<typeof pack>>
+
+/** The version by which an answer may be stored, and whether the shared tier has it now. */
+export interface Approved {
+  version: Version
+  shared: boolean
+}
 
 export interface Loaded {
   meta: string
@@ -89,7 +96,7 @@ export function createLocalJournal(
   { onEntry, onReset }: JournalEvents,
   foreignVersion?: () => number,
 ): Journal {
-  const marks = new Map<string, Change>()
+  const marks = new Map<string, { change: Change; expires: number }>()
   let foreign = foreignVersion?.()
   onReset({ epoch: randomToken(), position: 0, token: '' })
 
@@ -131,18 +138,22 @@ export function createLocalJournal(
     catchUp,
     finish,
     mark: async (change) => {
-      const mark = { id: randomToken(), change, placed: true, since: performance.now() }
-      marks.set(mark.id, change)
+      const since = performance.now()
+      const mark = { id: randomToken(), change, placed: true, since }
+      marks.set(mark.id, { change, expires: since + markLease })
       append(change)
       return mark
     },
-    holds: async ({ id }) => marks.has(id),
+    holds: async ({ id }) => (marks.get(id)?.expires ?? 0) > performance.now(),
     relay: async (change, mark) => foreignVersion !== undefined || finish(change, mark),
     store: async ({ dimensions, version }) => {
       check()
-      const closed = marks.values().some((change) => touches(change, dimensions))
-      if (closed || !replica.unchangedSince(version, dimensions)) return undefined
-      return replica.version
+      for (const [id, { change, expires }] of marks) {
+        if (expires <= performance.now()) marks.delete(id)
+        else if (touches(change, dimensions)) return undefined
+      }
+      if (!replica.unchangedSince(version, dimensions)) return undefined
+      return { version: replica.version, shared: false }
     },
     load: async () => undefined,
     list: async () => undefined,

@@ -12,8 +12,11 @@ export type Image = string[]
 /** The image of a change that may have touched every row. */
 export const everything = '*'
 
-/** What a write changed: its row images, or everything. */
-export type Change = Image[] | typeof everything
+/**
+ * What a write changed: its row images, or everything. A key is no change of a row: its answer is to go,
+ * and may be made again.
+ */
+export type Change = Image[] | typeof everything | { key: string }
 
 /**
  * Rule 1. The key of a query whose defaults have been dropped: `animes:limit=20&sort=-score&type=TV`,
@@ -58,5 +61,6 @@ export function imageOf({ id, type, year, genres }: AnimeRow): Image {
 /** Rule 2. Whether a change makes an answer wrong: a row image of it matches every dimension. */
 export function touches(change: Change, dimensions: readonly string[]): boolean {
   if (change === everything) return true
+  if ('key' in change) return false
   return change.some((image) => dimensions.every((dimension) => image.includes(dimension)))
 }

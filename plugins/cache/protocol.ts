@@ -12,7 +12,7 @@ import {
 import { createFlights, type Flight } from './flights.ts'
 import type { Fill, Journal, JournalEvents, Listed, Mark } from './journal.ts'
 import type { CacheKey } from './keys.ts'
-import { createReplica, type Replica, type Version } from './replica.ts'
+import { createReplica, follows, type Replica, type Version } from './replica.ts'
 import { dimensionTree } from './tree.ts'
 
 /*
@@ -76,8 +76,7 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
   const journal = openJournal(replica, {
     onEntry(entry) {
       for (const key of tree.touchedBy(entry.change)) {
-        memory.delete(key)
-        totals.invalidations += 1
+        if (memory.delete(key)) totals.invalidations += 1
       }
       // Last, so that an entry whose effect failed is not taken for one applied.
       replica.append(entry)
@@ -98,10 +97,16 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
     return undefined
   }
 
-  function keep(entry: Entry, version: Version): void {
-    if (!replica.unchangedSince(version, entry.dimensions)) return
+  /** `false`: a write has touched it meanwhile, or the memory has no room for it. */
+  function keep(entry: Entry, version: Version): boolean {
+    return replica.unchangedSince(version, entry.dimensions) && put(entry)
+  }
+
+  function put(entry: Entry): boolean {
     memory.set(entry.key, entry)
-    if (memory.has(entry.key)) tree.add(entry.key, entry.dimensions)
+    const held = memory.has(entry.key)
+    if (held) tree.add(entry.key, entry.dimensions)
+    return held
   }
 
   /** An encoding made later makes the entry larger: the memory's account follows. */
@@ -109,8 +114,7 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
     if (memory.peek(entry.key) !== entry) return
     // A value set in its own place is not measured again.
     memory.delete(entry.key)
-    memory.set(entry.key, entry)
-    if (memory.has(entry.key)) tree.add(entry.key, entry.dimensions)
+    put(entry)
   }
 
   function hit(entry: Entry): Look {
@@ -133,10 +137,13 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
     return typeof current === 'boolean' ? lookNow(current) : current.then(lookNow)
   }
 
-  /** The copy that the instances share; a damaged one is removed. */
-  async function loadShared(key: string): Promise<Entry | undefined> {
+  /**
+   * The copy that the instances share; a damaged one is removed, and one of another history than
+   * `since`, or from before it, is not used.
+   */
+  async function loadShared(key: string, since: Version): Promise<Entry | undefined> {
     const loaded = await journal.load(key)
-    if (loaded === undefined) return undefined
+    if (loaded === undefined || !follows(loaded.version, since)) return undefined
     const expires = Date.now() + loaded.ttl
     try {
       const entry = unpack({
@@ -181,7 +188,11 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
       const bypass = (again?.status ?? seen) === 'bypass'
       const fill = { ...wanted, version: replica.version, bypass }
       const entry =
-        again?.status === 'hit' ? again.entry : bypass ? undefined : await loadShared(wanted.key)
+        again?.status === 'hit'
+          ? again.entry
+          : bypass
+            ? undefined
+            : await loadShared(wanted.key, fill.version)
       if (entry === undefined) return { fill, flight }
       flight.land({ entry, hit: true })
       return { entry, hit: true }
@@ -211,10 +222,10 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
       return { entry, stored: false }
     }
     totals.misses += 1
-    const version = await journal.store(fill, () => pack(entry, grown), lifetime)
-    if (version === undefined) return { entry, stored: false }
-    keep(entry, version)
-    return { entry, stored: true }
+    const approved = await journal.store(fill, () => pack(entry, grown), lifetime)
+    if (approved === undefined) return { entry, stored: false }
+    const kept = keep(entry, approved.version)
+    return { entry, stored: kept || approved.shared }
   }
 
   /**
@@ -252,11 +263,6 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
     confirm,
     list,
     encode: (entry: Entry, coding: Coding) => encode(entry, coding, grown),
-    /** Drops one answer here and in the shared tier. */
-    async remove(key: string): Promise<void> {
-      memory.delete(key)
-      await journal.remove(key)
-    },
     totals,
     memory,
     journal,

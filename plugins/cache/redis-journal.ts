@@ -11,6 +11,8 @@ export interface RedisJournalOptions {
   client: Redis | Cluster
   replica: Replica
   events: JournalEvents
+  /** The name of the database whose answers these are. */
+  name: () => Promise<string>
   /** Applies what is left in the outbox; false when it could not. */
   drain: () => Promise<boolean>
   log: { info: (message: string) => void; warn: (message: string) => void }
@@ -32,6 +34,13 @@ const clockKey = `${prefix}@clock`
 const retryEvery = 250
 const identifyEvery = 1000
 
+/** Bytes of a packed answer up to which it is shared: a larger one would hold up everybody else's. */
+const largestShared = 8_388_608
+
+/** What `kill` says while it has not removed all, and how often it is told to go on: a million answers. */
+const someLeft = 2
+const maxSlices = 200
+
 /** How often a write tries again to place its mark, in milliseconds. */
 const markEvery = 25
 
@@ -41,10 +50,11 @@ type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
 
 /** The journal of all instances that share a Redis: rules 3 to 6, and 8. */
 export function createRedisJournal(options: RedisJournalOptions): Journal {
-  const { client, replica, events, drain, log, holdOff } = options
+  const { client, replica, events, name, drain, log, holdOff } = options
   const run = defineScripts(client)
   let known = ''
   let server = ''
+  let identity = ''
   let owner: unknown
   let lostBefore = false
   let lostAt = performance.now()
@@ -122,6 +132,11 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       return false
     }
     if (entries[0] === 'reset') {
+      if (entries[1] !== identity) {
+        // Somebody has begun an epoch on a server, or for a database, that we do not know of.
+        lost()
+        return false
+      }
       events.onReset(parseVersion(clock))
     } else {
       for (const text of entries) {
@@ -138,21 +153,21 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   /** Makes sure that clock, journal and this instance are of one history on the present server. */
   async function attach(): Promise<boolean> {
     if (client.status !== 'ready') return false
-    const identity = (await inTime(run.server())) as string
+    server = (await inTime(run.server())) as string
+    identity = `${server}/${await name()}`
     const force = distrust ? 'force' : ''
     const begun = run.found(randomToken(), identity, Math.max(holdOff, 1), force)
     const clock = (await inTime(begun)) as string
     distrust = false
     owner = slotOwner(client)
-    server = identity
     return clock === known || synchronise()
   }
 
   /** A failover behind a proxy breaks no connection: the server's own name tells. */
   async function identify(): Promise<void> {
     if (!breaker.closed) return
-    const identity = await attempt(run.server())
-    if (identity !== undefined && identity !== server) lost()
+    const present = await attempt(run.server())
+    if (present !== undefined && present !== server) lost()
   }
 
   // ---- Rule 8: slower, never wrong.
@@ -176,9 +191,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   // ---- Rule 6: marks.
 
   /** A write tries Redis even while the breaker is open: it may be the first to reach it again. */
-  async function tell(command: () => Promise<unknown>): Promise<boolean> {
-    if (client.status !== 'ready') return false
-    return (await attempt(command())) === 1
+  async function tell(command: () => Promise<unknown>): Promise<unknown> {
+    return client.status === 'ready' ? attempt(command()) : undefined
   }
 
   /**
@@ -189,7 +203,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     const id = randomToken()
     for (;;) {
       const since = performance.now()
-      const placed = await tell(() => run.mark(id, textOf(change), markLease, randomToken()))
+      const answer = await tell(() => run.mark(id, textOf(change), markLease, randomToken()))
+      const placed = answer === 1
       const patient = performance.now() - lostAt < holdOff + identifyEvery
       if (placed || !patient) return { id, change, placed, since }
       await sleep(markEvery)
@@ -197,7 +212,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   async function finish(change: Change, mark: string | null): Promise<boolean> {
-    return tell(() => run.finish(mark ?? '', textOf(change), randomToken()))
+    return finishBy(tell, run, change, mark)
   }
 
   return {
@@ -218,14 +233,16 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       const { epoch, position } = version
       const text = JSON.stringify(meta)
       const at = JSON.stringify(dimensions)
-      const clock = await inTime(run.store(key, at, epoch, position, ttl, text, bytes)).catch(
-        refused,
-      )
-      return breaker.closed && typeof clock === 'string' ? parseVersion(clock) : undefined
+      const shared = bytes.length <= largestShared
+      const body = shared ? bytes : ''
+      const stored = run.store(key, at, epoch, position, ttl, text, body)
+      const clock = await inTime(stored).catch(unless(/OOM|WRONGTYPE/))
+      if (!breaker.closed || typeof clock !== 'string') return undefined
+      return { version: parseVersion(clock), shared }
     },
     async load(key) {
       if (!breaker.closed) return undefined
-      const answer = (await inTime(run.loadBuffer(key)).catch(full)) as
+      const answer = (await inTime(run.loadBuffer(key)).catch(unless(/OOM/))) as
         | [Buffer, Buffer, Buffer, number]
         | null
         | undefined
@@ -235,7 +252,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     },
 
     async list(limit) {
-      const flat = (await attempt(run.list(limit))) as (string | number)[] | undefined
+      const listed = inTime(run.list(limit)).catch(unless(/WRONGTYPE/))
+      const flat = (await listed) as (string | number)[] | undefined
       if (flat === undefined) return undefined
       return Array.from({ length: flat.length / 4 }, (_, row) => {
         const [key, path, bytes, ttl] = flat.slice(row * 4)
@@ -248,7 +266,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       })
     },
     async remove(key) {
-      await inTime(client.unlink(prefix + key)).catch(refused)
+      await inTime(client.unlink(prefix + key)).catch(unless(/OOM/))
     },
     state: () => (breaker.closed ? 'ok' : 'unavailable'),
     async close() {
@@ -257,16 +275,34 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     },
   }
 
-  /** An answer that is no answer, or a Redis too full for one: a miss, not an outage. */
-  function refused(error: Error): undefined {
-    if (!/OOM|WRONGTYPE/.test(error.message)) lost(error)
-    return undefined
+  /** Loses the cache over an error, unless it only makes a miss: a late answer may just be a large one. */
+  function unless(harmless: RegExp) {
+    return (error: Error): undefined => {
+      if (!(error instanceof Late) && !harmless.test(error.message)) lost(error)
+    }
   }
+}
 
-  function full(error: Error): undefined {
-    if (!/OOM/.test(error.message)) lost(error)
-    return undefined
+type Tell = (command: () => Promise<unknown>) => Promise<unknown>
+
+/** Rule 6. Appends the change, takes the mark away and deletes the dead answers, some at a time. */
+async function finishBy(tell: Tell, run: Commands, change: Change, mark: string | null) {
+  const text = textOf(change)
+  let told = await tell(() => run.finish(mark ?? '', text, randomToken()))
+  for (let slice = 1; told === someLeft && slice < maxSlices; slice += 1) {
+    told = await tell(() => run.kill(text))
   }
+  return told === 1 || told === someLeft
+}
+
+/**
+ * Empties the cache of every instance on a Redis, for a process that has none itself.
+ * @throws Error when Redis does not answer
+ */
+export async function purgeJournal(client: Redis | Cluster): Promise<true> {
+  // Without a clock there is no answer that could be served.
+  await finishBy((command) => command(), defineScripts(client), everything, null)
+  return true
 }
 
 const textOf = (change: Change) => (change === everything ? everything : JSON.stringify(change))
@@ -298,13 +334,15 @@ function defineScripts(client: Redis | Cluster): Commands {
   return commands as Commands
 }
 
+class Late extends Error {}
+
 /**
  * Rule 8. A command that is not answered within 100 ms counts as lost. When the time is up the answer
  * may be waiting in the socket behind our own work, so the loop gets one turn to read it.
  */
 function inTime<T>(command: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(new Error(`no answer within ${commandTimeout} ms`))
+    const late = () => reject(new Late(`no answer within ${commandTimeout} ms`))
     const timer = setTimeout(() => setImmediate(late), commandTimeout)
     command.then(resolve, reject).finally(() => clearTimeout(timer))
   })
@@ -320,5 +358,7 @@ const clusterSlot = 1400
 
 function watchConnections(client: Redis | Cluster, onClose: () => void): void {
   client.on('close', onClose)
-  if ('slots' in client) client.on('+node', (node: Redis) => node.on('close', onClose))
+  if (!('slots' in client)) return
+  for (const node of client.nodes()) node.on('close', onClose)
+  client.on('+node', (node: Redis) => node.on('close', onClose))
 }

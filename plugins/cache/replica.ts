@@ -21,8 +21,11 @@ export interface JournalEntry {
 /** How many entries are kept to judge answers by; an older answer counts as changed. */
 export const journalLength = 4096
 
-export const sameVersion = (a: Version, b: Version) =>
-  a.position === b.position && a.token === b.token && a.epoch === b.epoch
+/** Whether `version` can be `since`, or a later one of the same history. */
+export const follows = (version: Version, since: Version) =>
+  version.epoch === since.epoch &&
+  (version.position > since.position ||
+    (version.position === since.position && version.token === since.token))
 
 /**
  * An instance's copy of the end of the journal. What it holds is enough to say of any answer whether

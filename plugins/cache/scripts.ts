@@ -5,7 +5,7 @@ import { journalLength } from './replica.ts'
  * on a cluster too. KEYS[1] is the clock; the prefix before its `@clock` is that of all other keys.
  *
  *   @clock    "EPOCH POSITION TOKEN": the end of the journal            no TTL
- *   @server   the Redis server (run id) that the epoch was begun on     no TTL
+ *   @server   the Redis server (run id) and database of the epoch       no TTL
  *   @journal  sorted set, score POSITION, member "POSITION TOKEN CHANGE" no TTL, bounded
  *   @marks    hash, mark id -> "EXPIRY CHANGE"                          no TTL, bounded by leases
  *   @quiet    there while nothing may be stored after a new epoch       TTL
@@ -44,6 +44,14 @@ local function touches(change, dimensions)
   return false
 end
 
+-- Most changes have nothing to do with an answer, and need not be parsed to see it.
+local function mentions(text, dimensions)
+  for _, dimension in ipairs(dimensions) do
+    if not string.find(text, '"' .. dimension .. '"', 1, true) then return false end
+  end
+  return true
+end
+
 local function decode(text)
   if text == '*' then return text end
   return cjson.decode(text)
@@ -54,9 +62,22 @@ local function untouched_since(position, dimensions)
   local entries = redis.call('ZRANGEBYSCORE', P .. '@journal', '(' .. position, '+inf')
   if #entries ~= current - position then return false end
   for _, entry in ipairs(entries) do
-    if touches(decode(string.match(entry, '^%S+ %S+ (.*)$')), dimensions) then return false end
+    local change = string.match(entry, '^%S+ %S+ (.*)$')
+    if (change == '*' or mentions(change, dimensions)) and touches(decode(change), dimensions) then
+      return false
+    end
   end
   return true
+end
+`
+
+const appending = `
+local function append(text, token)
+  local epoch, position = clock()
+  position = position + 1
+  redis.call('ZADD', P .. '@journal', position, position .. ' ' .. token .. ' ' .. text)
+  redis.call('ZREMRANGEBYRANK', P .. '@journal', 0, -${journalLength + 1})
+  redis.call('SET', KEYS[1], epoch .. ' ' .. position .. ' ' .. token)
 end
 `
 
@@ -66,10 +87,15 @@ local function below(path, tag)
   return path .. ',' .. tag
 end
 
+-- So many at a time, that nobody waits long for the server.
+local room = 5000
+
 local function take(path, found)
-  local keys = redis.call('ZRANGE', P .. '@k:' .. path, 0, -1)
-  for _, key in ipairs(keys) do found[#found + 1] = key end
-  redis.call('DEL', P .. '@k:' .. path)
+  if room == 0 then return end
+  local keys = redis.call('ZRANGE', P .. '@k:' .. path, 0, room - 1)
+  for _, key in ipairs(keys) do found[#found + 1] = P .. key end
+  redis.call('ZREMRANGEBYRANK', P .. '@k:' .. path, 0, room - 1)
+  room = room - #keys
 end
 
 local function walk(path, tags, from, found)
@@ -86,31 +112,29 @@ local function walk_all(path, found)
   for _, tag in ipairs(redis.call('ZRANGE', P .. '@c:' .. path, 0, -1)) do
     walk_all(below(path, tag), found)
   end
-  redis.call('DEL', P .. '@c:' .. path)
+  if room > 0 then redis.call('UNLINK', P .. '@c:' .. path) end
 end
 
+-- 1: what the change touches is gone. 2: some may be left.
 local function kill(change)
   local found = {}
   if change == '*' then
     walk_all('', found)
+  elseif change.key then
+    found[1] = P .. change.key
   else
     for _, image in ipairs(change) do walk('', image, 1, found) end
   end
-  for _, key in ipairs(found) do redis.call('UNLINK', P .. key) end
-end
-
-local function append(text, token)
-  local epoch, position = clock()
-  position = position + 1
-  redis.call('ZADD', P .. '@journal', position, position .. ' ' .. token .. ' ' .. text)
-  redis.call('ZREMRANGEBYRANK', P .. '@journal', 0, -${journalLength + 1})
-  redis.call('SET', KEYS[1], epoch .. ' ' .. position .. ' ' .. token)
+  for from = 1, #found, 1000 do
+    redis.call('UNLINK', unpack(found, from, math.min(from + 999, #found)))
+  end
+  return room > 0 and 1 or 2
 end
 `
 
 /**
- * Rule 5. ARGV: new epoch, server, milliseconds of quiet, `force`. The clock, of a new epoch where the old
- * one is gone, was another server's, or must not be trusted.
+ * Rule 5. ARGV: new epoch, server and database, milliseconds of quiet, `force`. The clock, of a new epoch
+ * where the old one is gone, was another server's or database's, or must not be trusted.
  */
 const found = `${common}
 if ARGV[4] == 'force' then
@@ -127,31 +151,31 @@ return ARGV[1] .. ' 0 -'
 
 /**
  * Rule 4. ARGV: epoch, position, token. Nothing: there is no clock. The clock and the entries after
- * that version; the clock alone and `reset` where they cannot be told.
+ * that version; the clock alone, `reset` and whose epoch it is where they cannot be told.
  */
 const since = `${common}
 local epoch, position, token, text = clock()
 if not text then return {} end
-if epoch ~= ARGV[1] then return {text, 'reset'} end
+local reset = {text, 'reset', redis.call('GET', P .. '@server') or ''}
+if epoch ~= ARGV[1] then return reset end
 local from = tonumber(ARGV[2])
-if from > position then return {text, 'reset'} end
+if from > position then return reset end
 local answer = redis.call('ZRANGEBYSCORE', P .. '@journal', from, '+inf')
 if from == 0 then
   table.insert(answer, 1, '0 - ')
 elseif not answer[1] or string.match(answer[1], '^%S+ (%S+)') ~= ARGV[3] then
-  return {text, 'reset'}
+  return reset
 end
-if #answer - 1 ~= position - from then return {text, 'reset'} end
+if #answer - 1 ~= position - from then return reset end
 answer[1] = text
 return answer
 `
 
 /** Rule 6. ARGV: mark, change, lease (ms), token. False: there is no clock. */
-const mark = `${common}${walking}
+const mark = `${common}${appending}
 if not clock() then return false end
 redis.call('HSET', P .. '@marks', ARGV[1], (now + ARGV[3]) .. ' ' .. ARGV[2])
 append(ARGV[2], ARGV[4])
-kill(decode(ARGV[2]))
 return true
 `
 
@@ -161,18 +185,23 @@ local text = redis.call('HGET', P .. '@marks', ARGV[1])
 return text and tonumber(string.match(text, '^%d+')) > now
 `
 
-/** Rule 6. ARGV: mark or nothing, change, token. False: there is no clock. */
-const finish = `${common}${walking}
+/** Rule 6. ARGV: mark or nothing, change, token. As `kill`; false: there is no clock. */
+const finish = `${common}${appending}${walking}
 if not clock() then return false end
 redis.call('HDEL', P .. '@marks', ARGV[1])
 append(ARGV[2], ARGV[3])
-kill(decode(ARGV[2]))
-return true
+return kill(decode(ARGV[2]))
+`
+
+/** Rule 6. ARGV: change. Goes on with what `finish` has begun. */
+const kill = `${common}${walking}
+return kill(decode(ARGV[1]))
 `
 
 /**
  * Rules 2, 3, 5 and 6. ARGV: key, dimensions (JSON), epoch, position, TTL (ms), meta, body. Stores an
- * answer unless a write has touched it since, or may be touching it now. The version it stands by.
+ * answer unless a write has touched it since, or may be touching it now. The version it stands by. An
+ * answer without a body is only judged.
  */
 const store = `${common.replace(' flags=allow-oom', '')}
 local epoch, position, _, text = clock()
@@ -188,6 +217,7 @@ for index = 1, #marks, 2 do
   end
 end
 if tonumber(ARGV[4]) > position or not untouched_since(tonumber(ARGV[4]), dimensions) then return false end
+if ARGV[7] == '' then return text end
 local ttl = tonumber(ARGV[5])
 local function file(key, member)
   if redis.call('TYPE', key).ok ~= 'zset' then redis.call('DEL', key) end
@@ -227,11 +257,12 @@ redis.call('HSET', P .. ARGV[1], 'position', position)
 return {text, held[3], held[4], redis.call('PTTL', P .. ARGV[1])}
 `
 
-/** ARGV: limit. Pairs of key, dimensions, bytes, TTL (ms) of the answers held. */
+/** ARGV: limit. Key, dimensions, bytes and TTL (ms) of each of the answers held. */
 const list = `${common}
 local answer, limit = {}, tonumber(ARGV[1]) * 4
 local function visit(path)
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', P .. '@k:' .. path, now, '+inf')) do
+  local keys = redis.call('ZRANGEBYSCORE', P .. '@k:' .. path, now, '+inf', 'LIMIT', 0, ARGV[1])
+  for _, key in ipairs(keys) do
     local bytes = redis.call('HSTRLEN', P .. key, 'body')
     if bytes > 0 and #answer < limit then
       for _, value in ipairs({key, path, bytes, redis.call('PTTL', P .. key)}) do
@@ -248,10 +279,13 @@ visit('')
 return answer
 `
 
-/** The identity of the server that holds the slot: it changes with every restart and failover. */
+/**
+ * The identity of the server that holds the slot: it changes with every restart and failover. A managed
+ * Redis may keep it to itself; then a failover is seen only by the connections that it breaks.
+ */
 const server = `
 local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
-return string.match(info, 'run_id:(%w+)') .. '-' .. string.match(info, 'master_replid:(%w+)')
+return (string.match(info, 'run_id:(%w+)') or '') .. '-' .. (string.match(info, 'master_replid:(%w+)') or '')
 `
 
-export const scripts = { found, since, mark, holds, finish, store, load, list, server }
+export const scripts = { found, since, mark, holds, finish, kill, store, load, list, server }

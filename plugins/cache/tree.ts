@@ -46,6 +46,7 @@ export function dimensionTree() {
   function touchedBy(change: Change): string[] {
     const found: string[] = []
     if (change === everything) collectAll(root, found)
+    else if ('key' in change) found.push(change.key)
     else for (const image of change) collect(root, image, 0, found)
     return found
   }

@@ -2,6 +2,7 @@ import type { Transaction } from 'kysely'
 import type { Database } from '../../db/dialects/dialect.ts'
 import { deleteOutboxMark, insertOutbox } from '../../db/outbox.ts'
 import type { Schema } from '../../db/schema.ts'
+import { Unavailable } from '../errors.ts'
 import type { Mark } from './journal.ts'
 import type { Change } from './keys.ts'
 import { type Cache, MarkLost } from './protocol.ts'
@@ -48,7 +49,12 @@ export async function commit<T>(
       if (marked !== undefined && !committing) {
         await cache.journal.finish(marked.change, marked.mark.id)
       }
-      if (!(error instanceof MarkLost) || attempt === attempts) throw error
+      if (!(error instanceof MarkLost)) throw error
+      if (attempt === attempts) {
+        throw new Unavailable('the cache kept losing the write; nothing was changed', 1, {
+          cause: error,
+        })
+      }
     }
   }
 }

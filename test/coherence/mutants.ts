@@ -97,7 +97,7 @@ export const mutants: Record<string, Mutant> = {
       {
         file: 'plugins/cache/redis-journal.ts',
         find: 'await tell(() => run.mark(id, textOf(change), markLease, randomToken()))',
-        replace: 'true',
+        replace: '1',
       },
       {
         file: 'plugins/cache/redis-journal.ts',

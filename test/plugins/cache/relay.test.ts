@@ -15,7 +15,7 @@ function relayOver(t: Test, read: () => Promise<OutboxRow[]>) {
     remove: async (ids) => void applied.push(...ids),
     journal: { relay: async () => true },
     every: 5,
-    idleAfter: 60,
+    idleAfter: 200,
     wakeLimit: 100,
     onError: () => {},
   })
@@ -35,7 +35,7 @@ t.test('without requests the outbox is left alone; the first one waits for a loo
   let rows: OutboxRow[] = []
   const { relay, applied, reads, asleep } = relayOver(t, async () => rows)
   t.equal(relay.wake(), true, 'while it looks, nobody waits')
-  await until('it looks', () => reads() > 2)
+  await until('it looks', () => relay.wake() === true && reads() > 2)
   await asleep()
   rows = [{ id: 7, change: '*', mark: null }]
   const waits = [relay.wake(), relay.wake()]
@@ -45,7 +45,7 @@ t.test('without requests the outbox is left alone; the first one waits for a loo
   rows = []
   t.equal(relay.wake(), true)
   const before = reads()
-  await until('it looks again', () => reads() > before + 2)
+  await until('it looks again', () => relay.wake() === true && reads() > before + 2)
 })
 
 t.test('a database that fails or hangs sends the request past the cache', async (t) => {

@@ -1,10 +1,26 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { zstdCompressSync } from 'node:zlib'
+import type { FastifyInstance } from 'fastify'
 import t from 'tap'
+import { generateCsv } from '../../../db/import/generate.ts'
 import { readOutbox } from '../../../db/outbox.ts'
+import type { UserRow } from '../../../db/users.ts'
+import { audit } from '../../../plugins/cache/auditor.ts'
+import { createEntry, encode } from '../../../plugins/cache/entry.ts'
+import { createLocalJournal } from '../../../plugins/cache/journal.ts'
+import { markLease } from '../../../plugins/cache/protocol.ts'
+import { createReplica } from '../../../plugins/cache/replica.ts'
 import { dimensionTree } from '../../../plugins/cache/tree.ts'
-import { startApp } from '../../support/app.ts'
+import { NotFound } from '../../../plugins/errors.ts'
+import { startApp, temporaryFolder } from '../../support/app.ts'
+import { cacheInUse, get, keysIn, singleRedis, write } from '../../support/cache.ts'
+import { run } from '../../support/process.ts'
+import { freePort } from '../../support/redis.ts'
 
 t.test('a client that leaves before a refusal leaves nobody waiting', async (t) => {
   const arrived = Promise.withResolvers<void>()
@@ -76,4 +92,124 @@ t.test('an outbox row written by hand is sorted, or counts as everything', async
     const found = await readOutbox(reader)
     t.strictSame(found.at(-1)!.change, change, tags)
   }
+})
+
+t.test('in one process, a mark whose write never ended is lifted with its lease', async (t) => {
+  const replica = createReplica()
+  const events = { onEntry: replica.append, onReset: replica.reset }
+  const journal = createLocalJournal(replica, events)
+  const mark = await journal.mark([['all', 'type:TV']])
+  const fill = { key: 'k', dimensions: ['type:TV'], version: replica.version, bypass: false }
+  const store = () => journal.store(fill, async () => t.fail('nothing is packed') as never, 1000)
+  t.equal(await store(), undefined)
+  t.ok(await journal.holds(mark))
+  const now = performance.now.bind(performance)
+  t.intercept(performance, 'now', { value: () => now() + markLease })
+  t.match(await store(), { shared: false })
+  t.notOk(await journal.holds(mark))
+})
+
+t.test('an answer too large for the memory is not said to be stored', async (t) => {
+  const app = await startApp(t, { CACHE_MAX_BYTES: '1048576' }, { titles: 12_000 })
+  t.notMatch((await get(app, '/v1/animes')).cache, 'stored')
+  t.match((await get(app, '/v1/animes?limit=1')).cache, 'stored')
+})
+
+t.test(
+  'an answer too large to be shared is kept by its instance, and nobody waits for it',
+  async (t) => {
+    const redis = await singleRedis(t)
+    const body = JSON.stringify(randomBytes(9_000_000).toString('base64'))
+    const prepare = (app: FastifyInstance) => {
+      const cache = () => ({ key: 'large', dimensions: ['all'] })
+      app.get('/large', { config: { cache } }, async (_request, reply) => reply.send(body))
+    }
+    const app = await startApp(t, { REDIS_URL: redis.url }, { prepare })
+    await cacheInUse(app)
+    t.match((await get(app, '/large')).cache, 'fwd=miss; stored')
+    t.match((await get(app, '/large')).cache, '; hit;')
+    t.notOk((await keysIn(redis)).includes('{animes}:large'))
+  },
+)
+
+t.test('a coding that failed is tried again', async (t) => {
+  const fields = { key: 'k', dimensions: ['all'], length: 5000, etag: 'e', headers: [] }
+  const entry = createEntry({ ...fields, made: 0, expires: 0 }, 'zstd', Buffer.from('no zstd'))
+  await t.rejects(async () => encode(entry, 'identity', () => {}))
+  const body = Buffer.alloc(5000, 'a')
+  entry.variants.set('zstd', { ...entry.variants.get('zstd')!, bytes: zstdCompressSync(body) })
+  t.same((await encode(entry, 'identity', () => {})).bytes, body)
+})
+
+t.test('two databases behind one Redis never see the answers of one another', async (t) => {
+  const redis = await singleRedis(t)
+  const start = (titles: number) => startApp(t, { REDIS_URL: redis.url }, { titles })
+  const one = await start(20)
+  await cacheInUse(one)
+  await get(one, '/v1/animes')
+  const other = await start(7)
+  await cacheInUse(other)
+  const end = performance.now() + 4000
+  const totals = new Map<FastifyInstance, Set<number>>([
+    [one, new Set()],
+    [other, new Set()],
+  ])
+  while (performance.now() < end) {
+    for (const app of [one, other]) {
+      totals.get(app)!.add(JSON.parse((await get(app, '/v1/animes')).body).total)
+    }
+    await sleep(5)
+  }
+  t.strictSame(
+    [...totals.values()].map((seen) => [...seen]),
+    [[20], [7]],
+  )
+})
+
+t.test('a write whose marks keep getting lost is 503, and nothing of it stays', async (t) => {
+  const app = await startApp(t)
+  app.cache.journal.holds = async () => false
+  const token = app.accessToken({ id: 1, email: 'admin@example.org', role: 'admin' } as UserRow)
+  const { statusCode, headers } = await app.inject({
+    method: 'POST',
+    url: '/v1/animes',
+    headers: { authorization: `Bearer ${token}` },
+    payload: { title: 'Lost' },
+  })
+  t.equal(statusCode, 503)
+  t.ok(Number(headers['retry-after']) > 0)
+  t.equal(JSON.parse((await get(app, '/v1/animes')).body).total, 0)
+})
+
+t.test('the auditor tells of an answer whose title is gone', async (t) => {
+  const redis = await singleRedis(t)
+  const app = await startApp(t, { REDIS_URL: redis.url }, { titles: 5 })
+  await cacheInUse(app)
+  await get(app, '/v1/animes/1')
+  const read = () => Promise.reject(new NotFound('gone'))
+  const broken = () => Promise.reject(new Error('no database'))
+  const candidate = { key: 'anime:1', dimensions: ['id:1'] }
+  t.equal(await audit(app.cache, { ...candidate, read }), false)
+  await t.rejects(audit(app.cache, { ...candidate, read: broken }), 'an outage tells nothing')
+})
+
+t.test('half a character in a genre or title is refused', async (t) => {
+  const app = await startApp(t)
+  for (const row of [{ title: 'A', genres: ['\ud800'] }, { title: 'A\udc00' }]) {
+    t.equal((await write(app, 'POST', '/v1/animes', row)).status, 400)
+  }
+  t.equal((await write(app, 'POST', '/v1/animes', { title: 'A 🎌' })).status, 201)
+})
+
+t.test('an import that cannot reach Redis ends well, and says so', async (t) => {
+  const folder = temporaryFolder(t)
+  const file = join(folder, 'one.csv')
+  writeFileSync(file, [...generateCsv(1)].join(''))
+  const env = {
+    DATABASE_URL: `sqlite:${join(folder, 'anime.db')}`,
+    REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+  }
+  const { exited, stderr } = run(t, 'bin/import.ts', [file], env)
+  t.equal((await exited).code, 0)
+  t.match(stderr(), 'redis cannot be reached')
 })

@@ -139,6 +139,7 @@ export function cacheSuite(t: Test, start: (t: Test) => Promise<Backend>): void 
       const key = encodeURIComponent('animes:type=TV')
       t.equal((await write(one!, 'DELETE', `/v1/cache?key=${key}`)).status, 204)
       t.notOk((await keysIn(redis)).includes('{animes}:animes:type=TV'))
+      t.notOk(await isHit(other!, '/v1/animes?type=TV'), 'gone from memory everywhere')
       t.ok(await isHit(one!, '/v1/animes?type=OVA'))
       t.equal((await write(one!, 'DELETE', '/v1/cache')).status, 204)
       t.same(await keysIn(redis), [])
