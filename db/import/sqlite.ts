@@ -50,6 +50,8 @@ export function sqliteStage(path: string): OpenStage {
   return async ({ replace, dryRun }) => {
     const phase = new Int32Array(new SharedArrayBuffer(4))
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
+      // What the process preloads (telemetry) is not for a worker.
+      execArgv: [],
       workerData: { path, replace, dryRun, phase } satisfies Start,
       // Batches are short-lived; a young generation left to itself grows to some 50 MB.
       resourceLimits: { maxYoungGenerationSizeMb: 8 },

@@ -51,7 +51,9 @@ function work(): void {
 }
 
 function startThread(): Thread {
-  const worker = new Worker(new URL('./scrypt-worker.ts', import.meta.url))
+  // What the process preloads (telemetry) is not for a worker.
+  const options = { execArgv: [] }
+  const worker = new Worker(new URL('./scrypt-worker.ts', import.meta.url), options)
   let current: Job | undefined
   const start: Thread = (job) => {
     current = job
