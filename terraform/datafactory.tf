@@ -72,7 +72,7 @@ resource "azurerm_data_factory_pipeline" "import" {
   data_factory_id = azurerm_data_factory.main.id
   description     = "Copies a CSV into staging, then cleans and upserts it and tells the cache."
 
-  # Two imports at once would only wait for each other's locks.
+  # Two imports at once would only wait for each other's locks, and each empties the other's staging.
   concurrency = 1
 
   parameters = {

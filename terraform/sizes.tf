@@ -40,7 +40,7 @@ variable "zone_redundant" {
 }
 
 variable "sql_sku" {
-  description = "The database: GP_S_* is serverless. A fixed size such as GP_Gen5_4 or S1 ignores the two settings below."
+  description = "The database: GP_S_* is serverless. A fixed size such as GP_Gen5_4 or S1 ignores sql_min_capacity and sql_auto_pause_minutes."
   type        = string
   default     = "GP_S_Gen5_2"
 
@@ -51,7 +51,7 @@ variable "sql_sku" {
 }
 
 variable "sql_min_capacity" {
-  description = "The fewest vCores of a serverless database that is awake."
+  description = "The fewest vCores of a serverless database that is awake; from GP_S_Gen5_6 on an eighth of its vCores at least."
   type        = number
   default     = 0.5
 
@@ -62,7 +62,7 @@ variable "sql_min_capacity" {
 }
 
 variable "sql_auto_pause_minutes" {
-  description = "Idle minutes before a serverless database pauses; -1 never pauses it."
+  description = "Idle minutes before a serverless database pauses; -1 never pauses it. GP_S_* only: Hyperscale does not pause."
   type        = number
   default     = 60
 
@@ -73,7 +73,7 @@ variable "sql_auto_pause_minutes" {
 }
 
 variable "sql_max_size_gb" {
-  description = "The most that the database may grow to, in GB."
+  description = "The most that a GP_* or BC_* database may grow to, in GB; the other tiers have sizes of their own."
   type        = number
   default     = 32
 

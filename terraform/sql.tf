@@ -15,7 +15,8 @@ resource "azurerm_mssql_server" "main" {
 }
 
 locals {
-  sql_serverless = startswith(var.sql_sku, "GP_S_") || startswith(var.sql_sku, "HS_S_")
+  sql_tier       = split("_", var.sql_sku)[0]
+  sql_serverless = startswith(var.sql_sku, "${local.sql_tier}_S_")
 }
 
 resource "azurerm_mssql_database" "main" {
@@ -23,10 +24,12 @@ resource "azurerm_mssql_database" "main" {
   server_id                   = azurerm_mssql_server.main.id
   sku_name                    = var.sql_sku
   min_capacity                = local.sql_serverless ? var.sql_min_capacity : null
-  auto_pause_delay_in_minutes = local.sql_serverless ? var.sql_auto_pause_minutes : null
-  max_size_gb                 = var.sql_max_size_gb
+  auto_pause_delay_in_minutes = local.sql_serverless && local.sql_tier == "GP" ? var.sql_auto_pause_minutes : null
   storage_account_type        = "Local"
   tags                        = local.tags
+
+  # Hyperscale grows by itself, and the sizes by DTU (S1, P2) have fixed steps: Azure's default is right there.
+  max_size_gb = contains(["GP", "BC"], local.sql_tier) ? var.sql_max_size_gb : null
 
   short_term_retention_policy {
     retention_days = 14

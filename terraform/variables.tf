@@ -80,13 +80,13 @@ variable "operator_ips" {
 }
 
 variable "github_repository" {
-  description = "OWNER/REPOSITORY whose deploy workflow may sign in by OIDC; null for none."
+  description = "OWNER@ID/REPOSITORY@ID, or OWNER/REPOSITORY for an old repository, whose deploy workflow may sign in by OIDC; null for none."
   type        = string
   default     = null
 
   validation {
-    condition     = var.github_repository == null || can(regex("^[\\w.-]+/[\\w.-]+$", var.github_repository))
-    error_message = "github_repository must look like OWNER/REPOSITORY."
+    condition     = var.github_repository == null || can(regex("^[\\w.-]+(/[\\w.-]+|@\\d+/[\\w.-]+@\\d+)$", var.github_repository))
+    error_message = "github_repository must look like OWNER@ID/REPOSITORY@ID or OWNER/REPOSITORY."
   }
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -11,8 +11,8 @@ import { DockerfileParser } from 'dockerfile-ast'
 import t from 'tap'
 
 /*
- * The image's run-time layout without Docker: what the Dockerfile copies, a production install beside it, a
- * read-only tree, another user, and one folder that may be written.
+ * The image's run-time layout without Docker: what the Dockerfile copies, a production install and the
+ * compile cache beside it, a read-only tree, another user, and one folder that may be written.
  */
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -20,20 +20,23 @@ const dockerfile = DockerfileParser.parse(await readFile(join(root, 'Dockerfile'
 const [command = '', ...args] = JSON.parse(
   dockerfile.getCMDs().at(-1)?.getArgumentsContent() ?? '[]',
 ) as string[]
-const install = dockerfile
-  .getInstructions()
-  .map((instruction) => instruction.getArgumentsContent() ?? '')
-  .find((text) => text.startsWith('npm ci '))
+const run = (start: string) =>
+  dockerfile
+    .getInstructions()
+    .map((instruction) => instruction.getArgumentsContent() ?? '')
+    .find((text) => text.startsWith(start))!
+const install = run('npm ci ')
+const compile = run('export DATABASE_URL=')
 
 const isRoot = process.getuid?.() === 0
 /** "nobody": a user that owns none of the files and has no home. */
 const nobody = 65534
 
 // Installing is most of it, and slow where the packages are not cached.
-t.setTimeout(240_000)
+t.setTimeout(300_000)
 
 t.test('the image’s layout runs for a user who may write one folder', async (t) => {
-  t.setTimeout(240_000)
+  t.setTimeout(300_000)
   const folder = await mkdtemp(join(tmpdir(), 'layout-'))
   const app = join(folder, 'app')
   const dataFolder = join(folder, 'data')
@@ -47,15 +50,29 @@ t.test('the image’s layout runs for a user who may write one folder', async (t
   await mkdir(app)
   await mkdir(dataFolder)
   await copyAsTheImageDoes(app)
-  await promisify(execFile)('sh', ['-ec', install!], {
+  await promisify(execFile)('sh', ['-ec', install], {
     cwd: app,
     timeout: 180_000,
     env: { ...process.env, npm_config_prefer_offline: 'true' },
   })
-  if (isRoot) await chown(dataFolder, nobody, nobody)
+  const cache = join(app, 'node_modules/.cache')
+  await mkdir(cache)
+  if (isRoot) await Promise.all([dataFolder, cache].map((path) => chown(path, nobody, nobody)))
   await chmod(folder, 0o755)
-  await setWritable(app, false)
   const who = isRoot ? { uid: nobody, gid: nobody } : {}
+  const port = await freePort()
+  const address = { NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port) }
+  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`
+  await promisify(execFile)('env', ['-u', 'NODE_OPTIONS', 'sh', '-ec', compile], {
+    cwd: app,
+    timeout: 100_000,
+    env: { PATH, ...address },
+    ...who,
+  })
+  const [compiled, ...others] = await readdir(join(cache, 'compiled'))
+  t.match(compiled, new RegExp(`^${process.version}-.*-${who.uid ?? process.getuid?.()}$`))
+  t.strictSame(others, [], 'one compile cache: the one of this Node and this user')
+  await setWritable(app, false)
   const touch = `require('node:fs').writeFileSync(${JSON.stringify(join(app, 'x'))}, '')`
   await t.rejects(
     promisify(execFile)(process.execPath, ['-e', touch], who),
@@ -63,7 +80,6 @@ t.test('the image’s layout runs for a user who may write one folder', async (t
     'the user cannot write beside the code',
   )
 
-  const port = await freePort()
   const output: string[] = []
   t.equal(command, 'node')
   // Past the test runner's own hook in every Node process, which writes where this user may not.
@@ -71,9 +87,7 @@ t.test('the image’s layout runs for a user who may write one folder', async (t
     cwd: app,
     env: {
       PATH: process.env.PATH,
-      NODE_ENV: 'production',
-      HOST: '127.0.0.1',
-      PORT: String(port),
+      ...address,
       DATABASE_URL: `sqlite:${join(dataFolder, 'anime.db')}`,
       JWT_SECRET: 'layout-layout-layout-layout-layout',
     },

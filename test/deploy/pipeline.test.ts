@@ -28,7 +28,7 @@ interface Copy extends Activity {
   outputs: [Reference]
   typeProperties: {
     source: { additionalColumns: { name: string; value: Expression }[] }
-    sink: { preCopyScript: Expression }
+    sink: { preCopyScript: string }
     translator: { type: string; mappings: { source: Typed; sink: Typed }[] }
     logSettings: { logLocationSettings: { linkedServiceName: Reference; path: string } }
   }
@@ -67,14 +67,12 @@ t.test('the copy maps the columns as the importer does', async (t) => {
   }
 })
 
-t.test('each run is a batch of its own, which a repeated copy begins anew', async (t) => {
-  const run = { value: '@pipeline().RunId', type: 'Expression' }
+t.test('each run is a batch of its own, and forgets those before it', async (t) => {
+  const run = { value: "@concat('factory ', pipeline().RunId)", type: 'Expression' }
   const { source, sink } = copy.typeProperties
   t.strictSame(source.additionalColumns, [{ name: 'batch', value: run }])
-  t.match(
-    sink.preCopyScript.value,
-    /DELETE FROM dbo\.animes_staging WHERE batch = .*pipeline\(\)\.RunId/,
-  )
+  t.equal(sink.preCopyScript, "DELETE FROM dbo.animes_staging WHERE batch LIKE 'factory %'")
+  t.equal(pipeline.concurrency, 1, 'so none of them is of a run that goes on')
   const { storedProcedureName, storedProcedureParameters } = upsert.typeProperties
   t.equal(storedProcedureName, '[dbo].[import_animes]')
   t.strictSame(Object.keys(storedProcedureParameters), ['batch', 'replace'])
