@@ -5,7 +5,8 @@ import { startApp, temporaryFolder } from '../support/app.ts'
 import { run } from '../support/process.ts'
 
 async function user(t: Test, url: string, ...args: string[]) {
-  const running = run(t, 'bin/user.ts', args, { DATABASE_URL: url })
+  const env = { DATABASE_URL: url, JWT_SECRET: 'x'.repeat(32) }
+  const running = run(t, 'bin/user.ts', args, env)
   const { code } = await running.exited
   return { code, stdout: running.stdout(), stderr: running.stderr() }
 }

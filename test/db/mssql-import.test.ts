@@ -77,6 +77,7 @@ const odd: Raw[] = [
   ['1', 'The id of an earlier row', 'TV', '2000', '5', '1', '[]'],
   ['1.0', 'And again', 'TV', '2000', '5', '1', '[]'],
   ['', 'No id', 'TV', '2000', '5', '1', '[]'],
+  ['?', 'No id', 'TV', '2000', '5', '1', '[]'],
   ['2147483648', 'An id too high', 'TV', '2000', '5', '1', '[]'],
   ['99999999999', 'An id too long', 'TV', '2000', '5', '1', '[]'],
   ['-1', 'An id too low', 'TV', '2000', '5', '1', '[]'],
@@ -238,6 +239,20 @@ t.test('the import into SQL Server', { skip: withoutMssql }, async (t) => {
     t.equal(await mssql.count('animes_staging'), 0)
   })
 
+  await t.test('takes no U+0000, whatever the column', async (t) => {
+    const good: Raw = ['1', 'Cowboy Bebop', 'TV', '1998', '8.75', '26', "['Action']"]
+    const rows = good.map((text, column) => {
+      const row: Raw = [...good]
+      row[0] = String(column + 10)
+      row[column] = `${text.slice(0, 3)}\0${text.slice(3)}`
+      return row
+    })
+    const summary = await mssql.import(csvOf([good, ...rows]))
+    t.match(summary, { read: 8, rejected: 7 })
+    t.strictSame(summary, await sqlite.import(csvOf([good, ...rows])))
+    t.strictSame(await mssql.titles(), await sqlite.titles())
+  })
+
   await t.test('with replace removes what the file does not have', async (t) => {
     const summary = await mssql.import(csvOf(odd.slice(0, 4)), { replace: true })
     t.strictSame(summary, await sqlite.import(csvOf(odd.slice(0, 4)), { replace: true }))
@@ -278,8 +293,20 @@ t.test('the procedure, given the raw text by Data Factory', { skip: withoutMssql
     t.equal(await mssql.count('animes_staging'), 3)
   })
 
-  await t.test('refuses to empty the catalogue for a batch of nothing', async (t) => {
-    await t.rejects(sql.run("exec import_animes 'no such run', 1"), /no row of the batch/)
+  await t.test('refuses a batch of nothing, and to empty the catalogue for it', async (t) => {
+    const before = await mssql.outbox()
+    for (const parameters of ["'no such run'", "'no such run', 1", 'null, 1']) {
+      const call = sql.run(`exec import_animes ${parameters}`)
+      await t.rejects(call, /no row of the batch can be taken/)
+    }
+    t.equal(await mssql.count('animes'), 2)
+    t.strictSame(await mssql.outbox(), before)
+  })
+
+  await t.test('needs a batch for each row, no more', async (t) => {
+    await t.rejects(sql.run("insert into animes_staging (title) values (N'x')"), /null/i)
+    await sql.run("insert into animes_staging (batch) values ('run 4')")
+    await t.rejects(sql.run("exec import_animes 'run 4', 1"), /no row of the batch/)
     t.equal(await mssql.count('animes'), 2)
   })
 })

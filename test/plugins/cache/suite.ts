@@ -106,10 +106,10 @@ export function cacheSuite(t: Test, start: (t: Test) => Promise<Backend>): void 
     async (t) => {
       const [one, other] = await startInstances(t, redis, 2)
       for (const app of [one!, other!]) await get(app, '/v1/animes?type=TV')
-      const { DATABASE_URL } = one!.config
+      const { DATABASE_URL, JWT_SECRET } = one!.config
       const file = join(temporaryFolder(t), 'one.csv')
       writeFileSync(file, [...generateCsv(1)].join(''))
-      const env = { DATABASE_URL, REDIS_URL: redis.url }
+      const env = { DATABASE_URL, JWT_SECRET, REDIS_URL: redis.url }
       const importing = run(t, 'bin/import.ts', [file, '--replace'], env)
       t.equal((await importing.exited).code, 0, importing.stderr())
       for (const app of [one!, other!]) {
