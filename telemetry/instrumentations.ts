@@ -46,7 +46,7 @@ export function instrumentations({ REDIS_URL, DATABASE_URL }: NodeJS.ProcessEnv)
   const tedious = new TediousInstrumentation()
   const watched = [
     fastify,
-    new IORedisInstrumentation(),
+    new IORedisInstrumentation({ dbStatementSerializer: describeCommand }),
     tedious,
     new UndiciInstrumentation({ requireParentforSpans: true }),
     new PinoInstrumentation(),
@@ -93,6 +93,13 @@ function unless(
     if (skip(request)) done()
     else hook.call(this, request, reply, done)
   }
+}
+
+/** A command and its keys, without what it stores there: an answer may be megabytes. */
+function describeCommand(name: string, args: unknown[]): string {
+  if (/^auth$/i.test(name)) return name
+  const keys = /^eval/i.test(name) ? args.slice(2, 2 + Number(args[1])) : args.slice(0, 1)
+  return [name, ...keys].join(' ')
 }
 
 /** A provider for an instrumentation that would trace what belongs to no request, such as the relay's polls. */

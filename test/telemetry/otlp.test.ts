@@ -66,6 +66,14 @@ t.test('a request is one server span, with its lookup, SQL and Redis below it', 
   t.ok(query.start >= miss.start && query.end <= miss.end, 'the query lies within the request')
 
   await server.stop()
+  t.same(
+    spans
+      .filter(({ attributes }) => attributes['db.system.name'] === 'redis')
+      .map(({ attributes }) => String(attributes['db.query.text']))
+      .filter((text) => !/^\w+ \{animes\}:@?\w+$/.test(text)),
+    [],
+    'commands are shown with their keys, and without the answers they store',
+  )
   const traces = new Set(spans.filter(isServer).map(({ traceId }) => traceId))
   t.equal(spans.filter(isServer).length, traces.size, 'no server span is doubled')
   t.notOk(
