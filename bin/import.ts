@@ -19,7 +19,7 @@ Streams an anime catalogue into the database of DATABASE_URL, in one transaction
   --replace        also remove the titles that FILE does not have
   --dry-run        do everything but commit
   --rejects FILE   where rows that cannot be taken go (default: NAME.rejects.csv, only if any)
-  --batch N        rows sent at a time, 1 to 100000 (default 1000)
+  --batch N        rows sent at a time, 1 to 100000 (default 500)
   --help           this text
 
 Exit code: 0 all rows taken, 2 some rejected, 1 nothing done.`
@@ -119,7 +119,7 @@ function readArguments(argv: string[]) {
       replace: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       rejects: { type: 'string' },
-      batch: { type: 'string', default: '1000' },
+      batch: { type: 'string', default: '500' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })

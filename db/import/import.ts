@@ -21,7 +21,7 @@ export interface ImportOptions {
   dryRun?: boolean
   /** Do nothing when there are titles already. */
   onlyIfEmpty?: boolean
-  /** Rows sent to the database at a time. */
+  /** Rows sent to the database at a time: a thousand would be sent in blocks that malloc does not give back. */
   batch?: number
   /** Rolls back, unless the commit has begun. */
   signal?: AbortSignal
@@ -92,7 +92,7 @@ async function loadRows(
   source: CsvSource,
   stage: Stage,
   summary: ImportSummary,
-  { batch = 1000, signal, onReject = () => {}, onProgress = () => {} }: ImportOptions,
+  { batch = 500, signal, onReject = () => {}, onProgress = () => {} }: ImportOptions,
 ) {
   const reject = (rejected: Reject) => {
     summary.rejected += 1
