@@ -198,6 +198,8 @@ function stageRaw(connection: Connection, batch: string, rows: Raw[]): Promise<v
   return answer.promise
 }
 
+if (!withoutMssql) t.setTimeout(600_000)
+
 t.test('the import into SQL Server', { skip: withoutMssql }, async (t) => {
   const sqlite = await onSqlite(t)
   const mssql = await onMssql(t)
