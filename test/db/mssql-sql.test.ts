@@ -10,12 +10,14 @@ import {
   lockAnime,
   updateAnime,
 } from '../../db/animes.ts'
+import { databaseName } from '../../db/database-name.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
 import { dialectOver, mssql } from '../../db/dialects/mssql.ts'
 import { type SortKey, sortable } from '../../db/keyset.ts'
 import { catalogue } from '../../db/migrations/0001-catalogue.ts'
 import { accounts } from '../../db/migrations/0002-accounts.ts'
 import { importProcedure } from '../../db/migrations/0003-import-procedure.ts'
+import { databaseName as nameDatabase } from '../../db/migrations/0004-database-name.ts'
 import { deleteOutbox, deleteOutboxMark, insertOutbox, readOutbox } from '../../db/outbox.ts'
 import {
   beginSession,
@@ -143,6 +145,7 @@ t.test('writes', async (t) => {
   t.matchSnapshot(await statementsOf(() => readOutbox(db)), 'outbox: read')
   t.matchSnapshot(await statementsOf(() => deleteOutbox(db, [1, 2])), 'outbox: delete')
   t.matchSnapshot(await statementsOf(() => deleteOutboxMark(db, 'mark')), 'outbox: delete mark')
+  t.matchSnapshot(await statementsOf(() => databaseName(db)), 'database name')
 })
 
 t.test('accounts', async (t) => {
@@ -164,7 +167,8 @@ t.test('accounts', async (t) => {
 })
 
 t.test('migrations', async (t) => {
-  for (const [name, make] of Object.entries({ catalogue, accounts, importProcedure })) {
+  const migrations = { catalogue, accounts, importProcedure, nameDatabase }
+  for (const [name, make] of Object.entries(migrations)) {
     t.matchSnapshot(await statementsOf(() => make(mssql).up(db)), name)
   }
   t.matchSnapshot(await statementsOf(() => mssql.prepare(db)), 'prepare')

@@ -531,6 +531,15 @@ commit
 
 `
 
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > nameDatabase 1`] = `
+
+create table "database_name" ("name" nvarchar(36) collate Latin1_General_BIN2 not null)
+;
+insert into database_name (name) values (@1)
+-- string
+
+`
+
 exports[`test/db/mssql-sql.test.ts > TAP > migrations > prepare 1`] = `
 
 select is_read_committed_snapshot_on as snapshot from sys.databases where database_id = db_id()
@@ -551,6 +560,12 @@ exports[`test/db/mssql-sql.test.ts > TAP > one title, and the counts > find 1`] 
 
 select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" where "id" = @1
 -- number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > writes > database name 1`] = `
+
+select "name" from "database_name"
 
 `
 
