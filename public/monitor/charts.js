@@ -20,6 +20,19 @@ const latencyOf = (of) => [
   ['p99', 'orange', (point) => point[of].p99],
 ]
 
+const linear = { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] }
+
+/** Whole decades: a median of a third of a millisecond shows beside a p99 of a second. */
+const logarithmic = {
+  distr: 3,
+  range: (_plot, low, high) =>
+    high > 0
+      ? [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high * 1.01))]
+      : [0.1, 10],
+  splits: (_plot, _axis, low, high) =>
+    Array.from({ length: Math.round(Math.log10(high / low)) + 1 }, (_, index) => low * 10 ** index),
+}
+
 const wanted = [
   {
     title: 'Requests',
@@ -27,7 +40,7 @@ const wanted = [
     unit: perSecond,
     series: [
       ['hits', 'green', (point) => point.hits],
-      ['misses and bypasses', 'orange', (point) => point.misses],
+      ['misses, bypasses', 'orange', (point) => point.misses],
       ['not cached', 'grey', (point) => point.others],
     ],
   },
@@ -35,19 +48,21 @@ const wanted = [
     title: 'Hit ratio',
     note: 'hits among what the cache was asked',
     unit: percent,
-    range: [0, 100],
+    scale: { range: [0, 100] },
     series: [['hit ratio', 'green', (point) => point.hitRatio]],
   },
   {
     title: 'Latency of hits',
     note: 'milliseconds within the service',
     unit: milliseconds,
+    scale: logarithmic,
     series: latencyOf('hitLatency'),
   },
   {
     title: 'Latency of the rest',
-    note: 'misses, bypasses, and what is not cached',
+    note: 'milliseconds; misses, bypasses, not cached',
     unit: milliseconds,
+    scale: logarithmic,
     series: latencyOf('missLatency'),
   },
   {
@@ -67,7 +82,7 @@ const wanted = [
   },
   {
     title: 'Processor',
-    note: 'share of one core, and of the event loop’s time',
+    note: 'of one core, and of the event loop’s time',
     unit: percent,
     series: [
       ['processor', 'blue', (point) => point.cpu],
@@ -85,6 +100,9 @@ const wanted = [
   },
 ]
 
+/** What the padding of a chart leaves. */
+const widthIn = (box) => box.clientWidth - 26
+
 /** Puts the charts into `parent`; `draw` gives them new points. */
 export function charts(parent) {
   const dark = matchMedia('(prefers-color-scheme: dark)').matches
@@ -92,7 +110,7 @@ export function charts(parent) {
   const faint = dark ? '#9aa2b1' : '#626a78'
   const line = dark ? '#2d323b' : '#e8eaee'
   const font = `11px ${style.fontFamily}`
-  const drawn = wanted.map(({ title, note, unit, range, series }) => {
+  const drawn = wanted.map(({ title, note, unit, scale = linear, series }) => {
     const box = document.createElement('figure')
     box.className = 'chart'
     box.style.margin = '0'
@@ -107,15 +125,20 @@ export function charts(parent) {
     const axis = { stroke: faint, font, grid: { stroke: line, width: 1 }, ticks: { show: false } }
     const plot = new uPlot(
       {
-        width: box.clientWidth - 26,
+        width: widthIn(box),
         height: 180,
         cursor: { y: false, drag: { x: false, y: false }, sync: { key: 'monitor' } },
-        scales: {
-          y: { range: range ?? ((_plot, _low, high) => [0, Math.max(high * 1.15, 0.01)]) },
-        },
+        padding: [10, 26, 0, 0],
+        scales: { y: scale },
         axes: [
           { ...axis, size: 26, space: 70, values: (_plot, times) => times.map(clock) },
-          { ...axis, size: 52, space: 34, values: (_plot, values) => values.map(short) },
+          {
+            ...axis,
+            size: 46,
+            space: 34,
+            values: (_plot, values) => values.map(short),
+            splits: scale.splits,
+          },
         ],
         series: [
           {},
@@ -133,16 +156,19 @@ export function charts(parent) {
       [[], ...series.map(() => [])],
       box,
     )
-    new ResizeObserver(() => plot.setSize({ width: box.clientWidth - 26, height: 180 })).observe(
-      box,
-    )
-    return { plot, series }
+    new ResizeObserver(() => plot.setSize({ width: widthIn(box), height: 180 })).observe(box)
+    return { box, plot, series }
   })
 
   function draw(points, kept) {
     const times = points.map(({ time }) => time)
-    for (const { plot, series } of drawn) {
-      plot.setData([times, ...series.map(([, , value]) => points.map(value))], false)
+    for (const { box, plot, series } of drawn) {
+      const values = series.map(([, , value]) => points.map(value))
+      box.classList.toggle(
+        'empty',
+        values.flat().every((value) => value === null),
+      )
+      plot.setData([times, ...values], false)
       const last = times.at(-1)
       const span = Math.max(60, Math.min(kept, last - times[0]))
       plot.batch(() => {

@@ -87,13 +87,18 @@ function tiles({ points, last }) {
   const { hits, misses, bypasses, staleReads, entries, bytes } = last.cache
   const asked = hits + misses + bypasses
   return [
-    ['Requests', short(now.requests), '/s', `${short(answered)} in all`],
-    ['Latency p95', short(latency.p95), 'ms', `p99 ${short(latency.p99)} ms`],
+    ['Requests', short(now.requests), '/s', `${short(answered)} in 5 min`],
+    [
+      'Latency p95',
+      short(latency.p95),
+      latency.p95 === null ? '' : 'ms',
+      latency.p99 === null ? 'no requests' : `p99 ${short(latency.p99)} ms`,
+    ],
     [
       'Hit ratio',
       now.hitRatio === null ? '–' : share(now.hitRatio / 100),
       now.hitRatio === null ? '' : '%',
-      `total ${asked === 0 ? '–' : share(hits / asked)} %`,
+      asked === 0 ? 'not asked yet' : `${share(hits / asked)} % in all`,
     ],
     ['Failures', short(failures), '', '5xx in 5 min', failures > 0],
     [
@@ -103,9 +108,9 @@ function tiles({ points, last }) {
       `of ${polls.length} polls`,
       reached < polls.length,
     ],
-    ['Cached answers', short(entries), '', `${short(bytes / 2 ** 20)} MiB`],
+    ['Cached keys', short(entries), '', `${short(bytes / 2 ** 20)} MiB`],
     ['Stale reads', short(staleReads), '', 'must be 0', staleReads > 0],
-    ['Event loop p99', short(now.delay), 'ms', `${short(now.busy)} % busy`],
+    ['Loop delay', short(now.delay), 'ms', `${short(now.busy)} % busy`],
     ['Memory', short(now.rss), 'MiB', `CPU ${short(now.cpu)} %`],
   ]
 }
