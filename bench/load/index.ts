@@ -19,18 +19,7 @@ came of it to load-report.html. Without --url it starts a service of its own on 
   --max-failures N      stop at more than so many percent of failures (default 5)
   --report FILE         (default load-report.html)`
 
-const { values } = parseArgs({
-  options: {
-    url: { type: 'string' },
-    admin: { type: 'string' },
-    password: { type: 'string', default: process.env.LOAD_PASSWORD },
-    connections: { type: 'string', default: '1,10,50' },
-    seconds: { type: 'string', default: '8' },
-    'max-failures': { type: 'string', default: '5' },
-    report: { type: 'string', default: 'load-report.html' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-})
+const { values } = parse()
 const levels = values.connections.split(',').map(Number)
 const [seconds, maxFailures] = [Number(values.seconds), Number(values['max-failures']) / 100]
 const valid =
@@ -51,6 +40,26 @@ if (values.help || !valid) {
   }
 }
 
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        url: { type: 'string' },
+        admin: { type: 'string' },
+        password: { type: 'string', default: process.env.LOAD_PASSWORD },
+        connections: { type: 'string', default: '1,10,50' },
+        seconds: { type: 'string', default: '8' },
+        'max-failures': { type: 'string', default: '5' },
+        report: { type: 'string', default: 'load-report.html' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (error) {
+    console.error((error as Error).message)
+    return process.exit(1)
+  }
+}
+
 async function run() {
   const target = await findTarget(values)
   const began = new Date()
@@ -64,9 +73,8 @@ async function run() {
       (connections, second) => {
         const failures = second.failures === 0 ? '' : `, ${second.failures} FAILED`
         const rate = second.answers.toLocaleString('en')
-        console.log(
-          `  ${connections} connections, second ${second.at + 1}: ${rate} answers${failures}`,
-        )
+        const level = connections === 1 ? '1 connection' : `${connections} connections`
+        console.log(`  ${level}, second ${second.at + 1}: ${rate} answers${failures}`)
       },
     )
     console.log(`\n${tableOf(done)}`)

@@ -1,6 +1,6 @@
 /* Pictures as SVG in text: a report must open anywhere, with no script and no network. */
 
-const size = { width: 560, height: 230, left: 62, right: 14, top: 12, bottom: 34 }
+const size = { width: 420, height: 200, left: 58, right: 14, top: 12, bottom: 36 }
 const inner = {
   width: size.width - size.left - size.right,
   height: size.height - size.top - size.bottom,
@@ -20,6 +20,8 @@ export interface LinePlot {
   /** What stands at the y axis. */
   format: (value: number) => string
   top?: number
+  /** Decades at the y axis, from the one below the least value. */
+  logarithmic?: boolean
   /** Values of x at which a mark is set, with what is written there. */
   marks?: { x: number; text: string }[]
 }
@@ -27,14 +29,14 @@ export interface LinePlot {
 export const escapeText = (text: string) =>
   text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`)
 
-/** Lines over a linear x axis, from zero. */
-export function linePlot({ lines, xTitle, format, top, marks = [] }: LinePlot): string {
+/** Lines over a linear x axis; y from zero, or by decades. */
+export function linePlot(plot: LinePlot): string {
+  const { lines, xTitle, format, marks = [] } = plot
   const xs = lines.flatMap(({ points }) => points.map(({ x }) => x))
-  const ys = lines.flatMap(({ points }) => points.map(({ y }) => y)).filter(Number.isFinite)
-  const ticks = niceTicks(top ?? Math.max(...ys, 1e-9))
-  const [low, high, ceiling] = [Math.min(...xs), Math.max(...xs), ticks.at(-1)!]
+  const [low, high] = [Math.min(...xs), Math.max(...xs)]
   const x = (value: number) => size.left + ((value - low) / (high - low || 1)) * inner.width
-  const y = (value: number) => size.top + inner.height * (1 - value / ceiling)
+  const { ticks, share } = scaleOf(plot)
+  const y = (value: number) => size.top + inner.height * (1 - share(value))
   const drawn = lines.map(({ colour, points }) => {
     const path = points
       .map((point, index) => {
@@ -74,25 +76,24 @@ export function barPlot(
   const all = rows.flatMap(({ ours, theirs }) => (theirs === undefined ? [ours] : [ours, theirs]))
   const low = 10 ** Math.floor(Math.log10(Math.min(...all)))
   const high = 10 ** Math.ceil(Math.log10(Math.max(...all)))
-  const left = 170
-  const right = 70
-  const width = 760
+  const right = 60
+  const width = 400
   const decades = Math.log10(high / low)
-  const x = (value: number) => left + (Math.log10(value / low) / decades) * (width - left - right)
-  const step = 44
-  const height = rows.length * step + 26
+  const x = (value: number) => 1 + (Math.log10(value / low) / decades) * (width - right)
+  const step = 56
+  const height = rows.length * step + 24
   const grid = Array.from({ length: decades + 1 }, (_, index) => low * 10 ** index).map(
     (value) =>
       `<line class="grid" x1="${x(value)}" x2="${x(value)}" y1="0" y2="${height - 20}"/>` +
-      `<text x="${x(value)}" y="${height - 5}" text-anchor="middle">${format(value)}</text>`,
+      `<text x="${x(value)}" y="${height - 5}" text-anchor="${value === low ? 'start' : 'middle'}">${format(value)}</text>`,
   )
   const bar = (value: number, y: number, colour: string) =>
-    `<rect class="${colour}" x="${left}" y="${y}" width="${Math.max(2, x(value) - left)}" height="14" rx="2"/>` +
-    `<text class="value" x="${Math.max(left + 2, x(value)) + 6}" y="${y + 11}">${format(value)}</text>`
+    `<rect class="${colour}" x="1" y="${y}" width="${Math.max(2, x(value) - 1)}" height="14" rx="2"/>` +
+    `<text class="value" x="${Math.max(3, x(value)) + 6}" y="${y + 11}">${format(value)}</text>`
   const bars = rows.map(({ name, ours, theirs }, index) => {
-    const y = index * step + 6
-    const label = `<text class="name" x="${left - 10}" y="${y + 18}" text-anchor="end">${escapeText(name)}</text>`
-    return label + bar(ours, y, 'c1') + (theirs === undefined ? '' : bar(theirs, y + 16, 'c4'))
+    const y = index * step + 12
+    const label = `<text class="name" x="1" y="${y}">${escapeText(name)}</text>`
+    return label + bar(ours, y + 6, 'c1') + (theirs === undefined ? '' : bar(theirs, y + 22, 'c4'))
   })
   const names = [
     { name: 'here', colour: 'c1' },
@@ -117,6 +118,22 @@ function yAxis(ticks: number[], y: (value: number) => number, format: (value: nu
         `<text x="${size.left - 8}" y="${y(tick) + 4}" text-anchor="end">${format(tick)}</text>`,
     )
     .join('')
+}
+
+/** The ticks of the y axis, and where a value lies on it, from 0 to 1. */
+function scaleOf({ lines, top, logarithmic = false }: LinePlot) {
+  const ys = lines.flatMap(({ points }) => points.map(({ y }) => y)).filter(Number.isFinite)
+  const highest = top ?? Math.max(...ys, 1e-9)
+  if (!logarithmic) {
+    const ticks = niceTicks(highest)
+    return { ticks, share: (value: number) => value / ticks.at(-1)! }
+  }
+  const from = Math.floor(Math.log10(Math.min(highest, ...ys.filter((y) => y > 0))))
+  const to = Math.max(from + 1, Math.ceil(Math.log10(highest)))
+  return {
+    ticks: Array.from({ length: to - from + 1 }, (_, index) => 10 ** (from + index)),
+    share: (value: number) => Math.max(0, (Math.log10(value) - from) / (to - from)),
+  }
 }
 
 /** Four or five round steps from zero to `top` or above. */

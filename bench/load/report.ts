@@ -14,7 +14,7 @@ export interface Report {
 /** Milliseconds in the unit that reads best. */
 export function duration(milliseconds: number): string {
   if (Number.isNaN(milliseconds)) return ''
-  if (milliseconds >= 1000) return `${Number((milliseconds / 1000).toPrecision(3))} s`
+  if (milliseconds >= 1000) return `${Number((milliseconds / 1000).toPrecision(4))} s`
   return `${Number(milliseconds.toPrecision(2))} ms`
 }
 
@@ -38,7 +38,7 @@ export function renderReport({ url, began, steps, done }: Report): string {
 <p class="faint">${escapeText(url)} · ${began.toISOString().slice(0, 16).replace('T', ' ')} UTC · client: ${escapeText(machine)}</p>
 <section>
 <h2>The original’s story</h2>
-<p>One request at a time; the scale is logarithmic. The original’s figures are its own, from other machines and over a network; in production it took ${production.map((seconds) => `${seconds} s`).join(' and ')}.</p>
+<p>One request at a time; the scale is logarithmic. The original’s figures are its own, from other machines and over a network; in production a list took it ${production[0]} s, and ${production[1]} s from its cache.</p>
 ${barPlot(
   steps.map(({ title, milliseconds, original }) => ({
     name: title,
@@ -87,6 +87,7 @@ ${stopped}
     ],
     xTitle: 'connections',
     format: duration,
+    logarithmic: true,
     marks,
   })}</figure>
 <figure><h3>Throughput by connections</h3>${linePlot({
@@ -113,7 +114,7 @@ function overTime(done: Level[]): string {
     return whole.map((second, index) => ({ ...second, x: began + index }))
   })
   if (seconds.length < 2) return ''
-  const xTitle = 'time; a mark is where a level begins, by its connections'
+  const xTitle = 'time, with the connections where a level begins'
   const sorted = seconds.map(({ x, times }) => ({ x, times: times.toSorted((a, b) => a - b) }))
   const latency = (share: number) =>
     sorted.map(({ x, times }) => ({ x, y: percentile(times, share) }))
@@ -124,14 +125,22 @@ function overTime(done: Level[]): string {
         colour: 'c1',
         points: seconds.map(({ x, answers }) => ({ x, y: answers })),
       },
+    ],
+    xTitle,
+    format: whole,
+    marks,
+  })}</figure>
+<figure><h3>Failures over time</h3>${linePlot({
+    lines: [
       {
         name: 'failures a second',
-        colour: 'c4',
+        colour: 'c3',
         points: seconds.map(({ x, failures }) => ({ x, y: failures })),
       },
     ],
     xTitle,
     format: whole,
+    top: Math.max(4, ...seconds.map(({ failures }) => failures)),
     marks,
   })}</figure>
 <figure><h3>Hit ratio over time</h3>${linePlot({
@@ -155,6 +164,7 @@ function overTime(done: Level[]): string {
     ],
     xTitle,
     format: duration,
+    logarithmic: true,
     marks,
   })}</figure>`
 }
@@ -183,8 +193,8 @@ h1{margin:0;font-size:1.4rem}h2{margin:0;font-size:1.1rem}h3{margin:0 0 6px;font
 .faint,small,.legend{color:var(--faint)}.bad{color:var(--c3);font-weight:600}
 section{margin:16px 0;padding:16px;border:1px solid var(--line);border-radius:10px;background:var(--panel)}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:18px;margin:12px 0}
-figure{margin:0;min-width:0}svg{display:block;width:100%;max-width:860px;height:auto}
-text{fill:var(--faint);font:11px system-ui,sans-serif}text.name{fill:var(--ink);font-size:12.5px}text.value{fill:var(--ink)}
+figure{margin:0;min-width:0}svg{display:block;width:100%;max-width:520px;height:auto}
+text{fill:var(--faint);font:11px system-ui,sans-serif}text.name{fill:var(--ink);font-size:12.5px}@media(max-width:600px){text{font-size:12.5px}text.name{font-size:14px}}text.value{fill:var(--ink)}
 .grid{stroke:var(--line)}.mark{stroke:var(--line);stroke-dasharray:3 3}
 .line{fill:none;stroke-width:2;stroke-linejoin:round}
 path.c1{stroke:var(--c1)}path.c2{stroke:var(--c2)}path.c3{stroke:var(--c3)}path.c4{stroke:var(--c4)}

@@ -1,5 +1,5 @@
 import { fire, percentile } from './fire.ts'
-import type { Target } from './target.ts'
+import { ask, type Target } from './target.ts'
 
 /** One step of the original's story, here and there. */
 export interface Step {
@@ -79,7 +79,10 @@ async function play(target: Target, plan: Plan): Promise<Step | undefined> {
     1,
   )
   const [[status] = [0]] = fired.statuses
-  if (status !== expected) throw new Error(`${plan.title}: ${status} and not ${expected}`)
+  if (status !== expected) {
+    const got = status === 0 ? 'no answer' : `${status} and not ${expected}`
+    throw new Error(`${target.url}${path}, ${plan.title}: ${got}`)
+  }
   return {
     title: plan.title,
     request: `${method} ${path}`,
@@ -93,15 +96,15 @@ async function play(target: Target, plan: Plan): Promise<Step | undefined> {
 
 /** A first list is one that nobody has asked for: where we may, the cache begins empty. */
 async function empty({ url, admin }: Target): Promise<void> {
-  if (admin !== undefined) await fetch(`${url}/v1/cache`, { method: 'DELETE', headers: admin })
+  if (admin !== undefined) await ask(`${url}/v1/cache`, { method: 'DELETE', headers: admin })
 }
 
 /** Takes away what the story has put in. */
 async function clean({ url, admin }: Target): Promise<void> {
   if (admin === undefined) return
-  const found = await fetch(`${url}${list}?q=${encodeURIComponent(title)}`, { headers: admin })
+  const found = await ask(`${url}${list}?q=${encodeURIComponent(title)}`, { headers: admin })
   const { data } = (await found.json()) as { data: { id: number }[] }
   for (const { id } of data) {
-    await fetch(`${url}${list}/${id}`, { method: 'DELETE', headers: admin })
+    await ask(`${url}${list}/${id}`, { method: 'DELETE', headers: admin })
   }
 }

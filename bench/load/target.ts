@@ -28,9 +28,7 @@ export interface TargetOptions {
 export async function findTarget({ url, admin, password }: TargetOptions): Promise<Target> {
   if (url === undefined) return startOwn()
   const base = url.replace(/\/$/, '')
-  await fetch(`${base}/health/live`, { signal: AbortSignal.timeout(10_000) }).catch((error) => {
-    throw new Error(`${base} does not answer: ${error.cause?.message ?? error.message}`)
-  })
+  await ask(`${base}/health/live`, { signal: AbortSignal.timeout(10_000) })
   if (admin === undefined || password === undefined) {
     return { url: base, admin: undefined, user: undefined, close: async () => {} }
   }
@@ -77,8 +75,18 @@ async function signIn(base: string, email: string, password: string) {
 
 async function post(url: string, body: object): Promise<{ accessToken: string }> {
   const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
-  const json = (await answer.json()) as { accessToken: string; detail?: string }
-  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${json.detail ?? ''}`)
+  const answer = await ask(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  const json = (await answer.json().catch(() => ({}))) as { accessToken: string; detail?: string }
+  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${json.detail ?? answer.statusText}`)
   return json
+}
+
+/**
+ * Fetch, and who did not answer where nobody did.
+ * @throws Error in one line, with the address
+ */
+export async function ask(url: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(url, init).catch((error) => {
+    throw new Error(`${url} does not answer: ${error.cause?.message ?? error.message}`)
+  })
 }

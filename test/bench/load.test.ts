@@ -21,7 +21,7 @@ t.test('the story is played and drawn, in a file that needs nothing else', async
   t.match(stdout(), /the full list after it: .*200 fwd=miss/)
   t.match(stdout(), /connections +requests\/s +p50/)
   const page = readFileSync(join(folder, 'load-report.html'), 'utf8')
-  t.equal(page.match(/<svg /g)?.length, 6)
+  t.equal(page.match(/<svg /g)?.length, 7)
   t.notMatch(page, /<script|<link|<img|src=|NaN|undefined/)
 })
 
