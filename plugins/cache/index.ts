@@ -63,7 +63,8 @@ async function cachePlugin(app: FastifyInstance) {
   const hooks = createHooks(app)
   const auditor = startAuditor({
     cache,
-    candidates: () => hooks.known.values(),
+    // While nobody asks, nothing is audited either: a serverless database may pause.
+    candidates: () => (relay.asleep ? [] : hooks.known.values()),
     every: auditEvery,
     onStale: (key) => app.log.error({ key }, 'the cache held a stale answer'),
     onError: (error) => app.log.debug({ err: error }, 'an audit failed'),
@@ -82,18 +83,11 @@ function openCache(app: FastifyInstance) {
   const cache = createCache({
     maxBytes: config.CACHE_MAX_BYTES,
     ttl: config.CACHE_TTL * 1000,
-    openJournal: (replica, events) => {
-      const journal = app.hasDecorator('redis')
+    openJournal: (replica, events) =>
+      app.hasDecorator('redis')
         ? createRedisJournal({ client: app.redis, replica, events, name, drain, log, holdOff })
-        : createLocalJournal(replica, events, database.foreignVersion)
-      const catchUp = () => {
-        const awake = relay.wake()
-        return awake === true
-          ? journal.catchUp()
-          : awake.then((may) => (may ? journal.catchUp() : false))
-      }
-      return { ...journal, catchUp }
-    },
+        : createLocalJournal(replica, events, database.foreignVersion),
+    wake: () => relay.wake(),
   })
   const relay = createRelay({
     read: () => readOutbox(database.reader),

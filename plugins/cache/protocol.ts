@@ -37,6 +37,8 @@ export interface CacheOptions {
   /** Milliseconds that an answer is kept at the most: a safety net, never the means of freshness. */
   ttl: number
   openJournal: (replica: Replica, events: JournalEvents) => Journal
+  /** Told of each request that is about to use the cache, and says whether it may. */
+  wake: () => true | Promise<boolean>
 }
 
 /** What came of looking for an answer. */
@@ -62,7 +64,7 @@ export class MarkLost extends Error {}
 
 const alone: Flight<Landing> = { outcome: Promise.resolve(undefined), land: () => {} }
 
-export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
+export function createCache({ maxBytes, ttl, openJournal, wake }: CacheOptions) {
   const tree = dimensionTree()
   const replica = createReplica()
   const flights = createFlights<Landing>()
@@ -133,7 +135,9 @@ export function createCache({ maxBytes, ttl, openJournal }: CacheOptions) {
       const entry = local(key)
       return entry === undefined ? { status: 'miss' } : hit(entry)
     }
-    const current = journal.catchUp()
+    const awake = wake()
+    const current =
+      awake === true ? journal.catchUp() : awake.then((may) => may && journal.catchUp())
     return typeof current === 'boolean' ? lookNow(current) : current.then(lookNow)
   }
 

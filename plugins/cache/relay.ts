@@ -96,6 +96,9 @@ export function createRelay(options: RelayOptions) {
     drain,
     wake,
     start: schedule,
+    get asleep() {
+      return asleep
+    },
     async stop() {
       stopped = true
       clearTimeout(timer)

@@ -76,8 +76,8 @@ export const mutants: Record<string, Mutant> = {
     patches: [
       {
         file: 'plugins/cache/protocol.ts',
-        find: 'const current = journal.catchUp()',
-        replace: 'const current = Math.random() < 0.2 ? journal.catchUp() : true',
+        find: 'const awake = wake()',
+        replace: 'if (Math.random() >= 0.2) return lookNow(true)\n    const awake = wake()',
       },
     ],
     faults: [],

@@ -13,7 +13,7 @@ import type { UserRow } from '../../../db/users.ts'
 import { audit } from '../../../plugins/cache/auditor.ts'
 import { createEntry, encode } from '../../../plugins/cache/entry.ts'
 import { createLocalJournal } from '../../../plugins/cache/journal.ts'
-import { markLease } from '../../../plugins/cache/protocol.ts'
+import { createCache, type Leading, markLease } from '../../../plugins/cache/protocol.ts'
 import { createReplica } from '../../../plugins/cache/replica.ts'
 import { dimensionTree } from '../../../plugins/cache/tree.ts'
 import { NotFound } from '../../../plugins/errors.ts'
@@ -191,6 +191,27 @@ t.test('the auditor tells of an answer whose title is gone', async (t) => {
   const candidate = { key: 'anime:1', dimensions: ['id:1'] }
   t.equal(await audit(app.cache, { ...candidate, read }), false)
   await t.rejects(audit(app.cache, { ...candidate, read: broken }), 'an outage tells nothing')
+})
+
+t.test('an audit is no request: it wakes nobody', async (t) => {
+  let woken = 0
+  const cache = createCache({
+    maxBytes: 1_000_000,
+    ttl: 60_000,
+    openJournal: createLocalJournal,
+    wake: () => {
+      woken += 1
+      return true
+    },
+  })
+  const wanted = { key: 'k', dimensions: ['all'] }
+  const begun = await cache.begin(wanted, await cache.look('k'))
+  const { fill } = begun as Leading
+  await cache.store(fill, { body: Buffer.from('body'), headers: [] })
+  t.equal(woken, 1)
+  t.equal(await audit(cache, { ...wanted, read: async () => 'body' }), true)
+  t.equal(await audit(cache, { ...wanted, read: async () => 'another' }), false)
+  t.equal(woken, 1)
 })
 
 t.test('half a character in a genre or title is refused', async (t) => {
