@@ -37,8 +37,10 @@ t.test(
 )
 
 t.test('processes that start together take turns', async (t) => {
+  // On a busy machine six would not all have their turn within the ten seconds.
+  const count = onMssql ? 3 : 6
   const env = { DATABASE_URL: await newDatabase(t), JWT_SECRET: 'x'.repeat(32) }
-  const migrations = Array.from({ length: 6 }, () => run(t, 'bin/migrate.ts', [], env))
+  const migrations = Array.from({ length: count }, () => run(t, 'bin/migrate.ts', [], env))
   const exits = await Promise.all(migrations.map(({ exited }) => exited))
   t.ok(
     exits.every(({ code }) => code === 0),
@@ -46,7 +48,7 @@ t.test('processes that start together take turns', async (t) => {
   )
   const said = migrations.map(({ stdout }) => stdout().trim())
   t.equal(said.filter((line) => line.startsWith('migrated: 0001-catalogue')).length, 1)
-  t.equal(said.filter((line) => line === 'the schema is up to date').length, 5)
+  t.equal(said.filter((line) => line === 'the schema is up to date').length, count - 1)
 })
 
 t.test('a migration that fails leaves nothing behind', async (t) => {
