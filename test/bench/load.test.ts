@@ -46,5 +46,5 @@ t.test('a service at which too much fails is left alone', async (t) => {
 t.test('an address where nobody answers is said', async (t) => {
   const { exited, stderr } = load(t, temporaryFolder(t), '--url', 'http://127.0.0.1:9')
   t.match(await exited, { code: 1 })
-  t.match(stderr(), 'http://127.0.0.1:9 does not answer')
+  t.match(stderr(), /^http:\/\/127\.0\.0\.1:9\/health\/live does not answer: .*\n$/)
 })
