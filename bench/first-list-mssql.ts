@@ -35,7 +35,7 @@ export default {
     await app.ready()
     await app.databaseState.connected
     // Few bulk loads: Babelfish misreads one in some hundreds (docs/sql-server.md).
-    await importCsv(generateCsv(), openStage(config, app.database), { batch: 2000 })
+    await importCsv(generateCsv(), openStage(config, app.database))
     const sql = await openSql(DATABASE_URL)
     const times = { ours: [] as number[], plain: [] as number[] }
     const plain = async () => {

@@ -26,6 +26,7 @@ Exit code: 0 all rows taken, 2 some rejected, 1 nothing done.`
 
 // Rows live for a moment; V8 would give them ever more room, and a long file more than a short one.
 setFlagsFromString('--semi-space-growth-factor=1')
+setFlagsFromString('--heap-growing-percent=30')
 
 try {
   process.exitCode = await main(process.argv.slice(2))

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { type Connection, Request, TYPES } from 'tedious'
 import {
   authenticationOf,
@@ -29,7 +31,7 @@ const stagingColumns = {
 const lockTimeout = 10_000
 
 /**
- * Imports into SQL Server on a connection of its own: bulk loads (TDS, MS-TDS 2.2.6.1) into
+ * Imports into SQL Server on a connection of its own: a bulk load (TDS, MS-TDS 2.2.6.1) into
  * `animes_staging`, then the procedure `import_animes`, all in one transaction.
  */
 export function mssqlStage(settings: MssqlSettings): OpenStage {
@@ -62,11 +64,10 @@ function stageOf(
   const isFirst = firstOfEach()
   let committing: Promise<void> | undefined
   let aborted = false
-  // The protocol takes one request at a time; the next batch waits here.
-  let last: Promise<unknown> = Promise.resolve()
+  let loading: BulkLoading | undefined
 
   async function finish(): Promise<Counts> {
-    await last
+    await loading?.end()
     const { rows } = await execute<Counts>(
       connection,
       (done) => {
@@ -90,14 +91,13 @@ function stageOf(
 
   return {
     existing,
-    load: (rows) => {
+    load: async (rows) => {
       const fresh: BatchRow[] = []
       const left: BatchRow[] = []
       for (const row of rows) (isFirst(row) ? fresh : left).push(row)
-      const loaded = last.then(() => bulkLoad(connection, name, fresh))
-      last = loaded
-      loaded.catch(() => {})
-      return loaded.then(() => left)
+      loading ??= bulkLoad(connection, name)
+      await loading.write(fresh)
+      return left
     },
     finish,
     abort: async () => {
@@ -147,34 +147,59 @@ function transaction(send: (done: (error?: Error | null) => void) => void): Prom
   return answer.promise
 }
 
-function bulkLoad(connection: Connection, name: string, rows: BatchRow[]): Promise<void> {
-  if (rows.length === 0) return Promise.resolve()
-  if (isClosed(connection)) return Promise.reject(new Error('the connection was closed'))
-  const answer = Promise.withResolvers<void>()
+interface BulkLoading {
+  /** Settles when the batch is on its way and the next may come. */
+  write: (rows: BatchRow[]) => Promise<void>
+  /** Settles when the server has taken every row. */
+  end: () => Promise<void>
+}
+
+/** One bulk load for all batches; what ends it early rejects whatever waits for it. */
+function bulkLoad(connection: Connection, name: string): BulkLoading {
+  const batches = new PassThrough({ objectMode: true, highWaterMark: 1 })
+  // What goes wrong is told by `loaded`.
+  batches.on('error', () => {})
+  const { promise: loaded, resolve, reject } = Promise.withResolvers<void>()
+  loaded.catch(() => {})
   const load = connection.newBulkLoad('animes_staging', { keepNulls: true }, (error) =>
-    error ? answer.reject(error) : answer.resolve(),
+    error ? reject(error) : resolve(),
   )
   for (const [column, length] of Object.entries(stagingColumns)) {
     load.addColumn(column, TYPES.NVarChar, { nullable: true, length: length ?? Infinity })
   }
-  connection.execBulkLoad(load, staged(name, rows))
-  return answer.promise
+  if (isClosed(connection)) reject(new Error('the connection was closed'))
+  else connection.execBulkLoad(load, staged(name, batches))
+  return {
+    async write(rows) {
+      const full = !batches.write(rows)
+      if (full) await Promise.race([once(batches, 'drain'), loaded])
+    },
+    end() {
+      batches.end()
+      return loaded
+    },
+  }
 }
 
 /** Rows as the procedure reads them: every value a text, genres as a list of quoted names. */
-function* staged(name: string, rows: BatchRow[]): Generator<(string | null)[]> {
+async function* staged(
+  name: string,
+  batches: AsyncIterable<BatchRow[]>,
+): AsyncGenerator<(string | null)[]> {
   const text = (value: number | null) => (value === null ? null : String(value))
-  for (const { source_id, title, type, year, score, episodes, genres } of rows) {
-    yield [
-      name,
-      String(source_id),
-      title,
-      type,
-      text(year),
-      text(score),
-      text(episodes),
-      pythonList(genres),
-    ]
+  for await (const rows of batches) {
+    for (const { source_id, title, type, year, score, episodes, genres } of rows) {
+      yield [
+        name,
+        String(source_id),
+        title,
+        type,
+        text(year),
+        text(score),
+        text(episodes),
+        pythonList(genres),
+      ]
+    }
   }
 }
 

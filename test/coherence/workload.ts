@@ -76,6 +76,10 @@ function send(url: string, method: string, body?: object): Promise<Answer> {
   })
 }
 
+/** A write that nobody was there to take has certainly not happened. */
+const notSent = ({ code }: NodeJS.ErrnoException) =>
+  code === 'ECONNREFUSED' ? 'not sent' : undefined
+
 /** A random list, page or single title, and what it should hold. */
 function randomQuery(ids: number[]): { path: string; filter: Filter } {
   const kind = Math.random()
@@ -150,7 +154,7 @@ export function createWorkload(instances: Instance[]) {
     const free = [...observed.states].filter(
       ([id, all]) => !busy.has(id) && all.at(-1)!.row !== null,
     )
-    if (free.length < 25 && uncertainInserts < 50) return insert()
+    if (free.length === 0 || (free.length < 25 && uncertainInserts < 50)) return insert()
     const [id, history] = pick(free)
     busy.add(id)
     stamp += 1
@@ -169,7 +173,13 @@ export function createWorkload(instances: Instance[]) {
     const instance = alive()
     state.by = instance.name
     const url = `${instance.url}/v1/animes/${id}`
-    const answer = await send(url, remove ? 'DELETE' : 'PATCH', body).catch(() => undefined)
+    const answer = await send(url, remove ? 'DELETE' : 'PATCH', body).catch(notSent)
+    if (answer === 'not sent') {
+      history.splice(history.indexOf(state), 1)
+      busy.delete(id)
+      observed.failed += 1
+      return
+    }
     // A write of unknown fate leaves both states possible for ever, and its row alone.
     if (answer === undefined || answer.status >= 500) {
       observed.unknown += 1
@@ -203,7 +213,12 @@ export function createWorkload(instances: Instance[]) {
     // Its id is known only afterwards; until then reads of it are set against `expected`.
     expected.set(own, begun)
     const instance = alive()
-    const answer = await send(`${instance.url}/v1/animes`, 'POST', body).catch(() => undefined)
+    const answer = await send(`${instance.url}/v1/animes`, 'POST', body).catch(notSent)
+    if (answer === 'not sent') {
+      expected.delete(own)
+      observed.failed += 1
+      return
+    }
     if (answer?.status !== 201) {
       uncertainInserts += 1
       observed.unknown += 1
