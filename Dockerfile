@@ -48,7 +48,7 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
 
 # Node is PID 1 on purpose: the service handles SIGTERM and SIGINT itself and starts no child
 # processes, so there is nothing that an init would forward or reap.
-CMD ["node", "--max-semi-space-size=4", "--require=./compile-cache.cjs", "--import=./telemetry.ts", "server.ts"]
+CMD ["node", "--expose-gc", "--require=./compile-cache.cjs", "--import=./telemetry.ts", "server.ts"]
 
 # ---- types stripped and scripts compiled: the running service may not write that down
 FROM service AS compiled
@@ -60,7 +60,7 @@ USER 1000:1000
 RUN export DATABASE_URL='mssql://127.0.0.1:9/anime?authentication=azure-active-directory-default' \
       REDIS_URL=redis://127.0.0.1:9 JWT_SECRET=of-this-build-alone-of-this-build-alone \
       APPLICATIONINSIGHTS_CONNECTION_STRING='InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=http://127.0.0.1:9/'; \
-    node --max-semi-space-size=4 --require=./compile-cache.cjs --import=./telemetry.ts server.ts & \
+    node --expose-gc --require=./compile-cache.cjs --import=./telemetry.ts server.ts & \
     until node -e "fetch('http://127.0.0.1:' + process.env.PORT + '/health/ready').then(() => process.exit(0), () => process.exit(1))"; \
     do kill -0 $! || exit 1; sleep 1; done; \
     kill -TERM $!; wait $!
