@@ -58,8 +58,11 @@ function parse(tags: string): Change {
 }
 
 const isKey = (change: unknown): change is { key: string } =>
-  typeof (change as { key: unknown } | null)?.key === 'string' &&
-  /^\S+$/.test((change as { key: string }).key)
+  isText((change as { key: unknown } | null)?.key, /^[^@\s]\S*$/)
 
 const isImage = (image: unknown): image is string[] =>
-  Array.isArray(image) && image.every((tag) => typeof tag === 'string' && /^[^\s,]+$/.test(tag))
+  Array.isArray(image) && image.every((tag) => isText(tag, /^[^\s,]+$/))
+
+/** Half a surrogate pair is no character, and Redis could not read it. */
+const isText = (value: unknown, form: RegExp): value is string =>
+  typeof value === 'string' && value.isWellFormed() && form.test(value)

@@ -75,7 +75,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         security,
         querystring: Type.Object(
-          { key: Type.Optional(Type.String({ maxLength: 4096, pattern: '^\\S+$' })) },
+          {
+            key: Type.Optional(
+              Type.String({
+                maxLength: 4096,
+                pattern: '^[^@\\s\\ud800-\\udfff][^\\s\\ud800-\\udfff]*$',
+              }),
+            ),
+          },
           { additionalProperties: false },
         ),
         response: { 204: { type: 'null' } as unknown, ...problems(400, 401, 403, 503) },

@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises'
+import { OutcomeUnknown } from '../dialects/dialect.ts'
 import { type BatchParser, type BatchRow, batchParser, type Reject } from './csv.ts'
 import { ImportError } from './errors.ts'
 
@@ -82,7 +83,8 @@ export async function importCsv(
     return { ...summary, ...(await stage.finish()) }
   } catch (error) {
     await stage.abort()
-    throw signal?.aborted ? new ImportError('stopped; nothing was changed') : error
+    if (!signal?.aborted || error instanceof OutcomeUnknown) throw error
+    throw new ImportError('stopped; nothing was changed')
   } finally {
     signal?.removeEventListener('abort', abort)
   }

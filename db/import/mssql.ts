@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { type Connection, Request, TYPES } from 'tedious'
+import { OutcomeUnknown } from '../dialects/dialect.ts'
 import {
   authenticationOf,
   closeConnection,
@@ -84,7 +85,12 @@ function stageOf(
     committing = transaction((done) =>
       keep ? connection.commitTransaction(done) : connection.rollbackTransaction(done),
     )
-    await committing
+    await committing.catch((error) => {
+      if (!keep || !isClosed(connection)) throw error
+      throw new OutcomeUnknown(
+        'the server was lost during the commit: all was imported, or nothing',
+      )
+    })
     await closeConnection(connection)
     return { added, changed, unchanged, removed }
   }
@@ -101,8 +107,8 @@ function stageOf(
     },
     finish,
     abort: async () => {
-      if (committing !== undefined) return committing.catch(() => {})
       aborted = true
+      await committing?.catch(() => {})
       // The server rolls back what the end of the connection leaves open.
       await closeConnection(connection)
     },

@@ -126,7 +126,7 @@ async function make(entry: Entry, coding: Coding): Promise<Buffer> {
 }
 
 /** The form of a packed answer; another number is another form, and not read. */
-const packedForm = 1
+const packedForm = 2
 
 /** What is kept of an answer beside its packed body. */
 export interface PackedMeta {
@@ -136,12 +136,12 @@ export interface PackedMeta {
   headers: string[]
   length: number
   coding: Coding
-  /** SHA-1 of the ETag and the packed body. */
+  /** SHA-1 of the fields above and the packed body. */
   sum: string
 }
 
-const sumOf = (etag: string, bytes: Buffer) =>
-  createHash('sha1').update(etag).update(bytes).digest('base64url')
+const sumOf = (meta: Omit<PackedMeta, 'sum'>, bytes: Buffer) =>
+  createHash('sha1').update(JSON.stringify(meta)).update(bytes).digest('base64url')
 
 /** An entry in the form in which instances share it: one zstd body and what else there is to say. */
 export async function pack(
@@ -150,8 +150,9 @@ export async function pack(
 ): Promise<{ meta: PackedMeta; bytes: Buffer }> {
   const { coding, bytes } = await encode(entry, 'zstd', onMade)
   const { dimensions, etag, headers, length } = entry
-  const kept = { dimensions: [...dimensions], etag, headers: [...headers], length, coding }
-  return { meta: { form: packedForm, ...kept, sum: sumOf(etag, bytes) }, bytes }
+  const form = packedForm
+  const meta = { form, dimensions: [...dimensions], etag, headers: [...headers], length, coding }
+  return { meta: { ...meta, sum: sumOf(meta, bytes) }, bytes }
 }
 
 /**
@@ -163,10 +164,11 @@ export function unpack({
   bytes,
   ...fields
 }: { meta: string; bytes: Buffer } & Pick<Entry, 'key' | 'made' | 'expires'>): Entry {
-  const { form, coding, sum, ...meta } = JSON.parse(text) as PackedMeta
-  if (form !== packedForm) throw new Error(`a packed answer of form ${form}`)
-  if (sumOf(meta.etag, bytes) !== sum) throw new Error('a packed answer is damaged')
-  return createEntry({ ...fields, ...meta }, coding, bytes)
+  const { sum, ...meta } = JSON.parse(text) as PackedMeta
+  if (meta.form !== packedForm) throw new Error(`a packed answer of form ${meta.form}`)
+  if (sumOf(meta, bytes) !== sum) throw new Error('a packed answer is damaged')
+  const { dimensions, etag, headers, length, coding } = meta
+  return createEntry({ ...fields, dimensions, etag, headers, length }, coding, bytes)
 }
 
 /** Bytes of memory that an entry takes, near enough. */

@@ -52,7 +52,7 @@ export function sendEntry(
     if (request.method === 'HEAD') reply.raw.end()
     else reply.raw.end(made.sent, 'latin1')
   }
-  if (variant instanceof Promise) variant.then(send, (error) => reply.raw.destroy(error))
+  if (variant instanceof Promise) variant.then(send).catch((error) => reply.raw.destroy(error))
   else send(variant)
 }
 

@@ -146,13 +146,13 @@ export function createLocalJournal(
     },
     holds: async ({ id }) => (marks.get(id)?.expires ?? 0) > performance.now(),
     relay: async (change, mark) => foreignVersion !== undefined || finish(change, mark),
-    store: async ({ dimensions, version }) => {
+    store: async (fill) => {
       check()
       for (const [id, { change, expires }] of marks) {
         if (expires <= performance.now()) marks.delete(id)
-        else if (touches(change, dimensions)) return undefined
+        else if (touches(change, fill)) return undefined
       }
-      if (!replica.unchangedSince(version, dimensions)) return undefined
+      if (!replica.unchangedSince(fill.version, fill)) return undefined
       return { version: replica.version, shared: false }
     },
     load: async () => undefined,

@@ -2,8 +2,8 @@ import type { AnimeFilters, AnimeRow } from '../../db/animes.ts'
 
 /** An answer's name in the cache, and the dimensions a row must match to be part of it. */
 export interface CacheKey {
-  key: string
-  dimensions: string[]
+  readonly key: string
+  readonly dimensions: readonly string[]
 }
 
 /** The tags of one state of one row: of everything that this state of the row can be part of. */
@@ -59,8 +59,8 @@ export function imageOf({ id, type, year, genres }: AnimeRow): Image {
 }
 
 /** Rule 2. Whether a change makes an answer wrong: a row image of it matches every dimension. */
-export function touches(change: Change, dimensions: readonly string[]): boolean {
+export function touches(change: Change, { key, dimensions }: CacheKey): boolean {
   if (change === everything) return true
-  if ('key' in change) return false
+  if ('key' in change) return change.key === key
   return change.some((image) => dimensions.every((dimension) => image.includes(dimension)))
 }

@@ -101,7 +101,7 @@ export function createCache({ maxBytes, ttl, openJournal, wake }: CacheOptions) 
 
   /** `false`: a write has touched it meanwhile, or the memory has no room for it. */
   function keep(entry: Entry, version: Version): boolean {
-    return replica.unchangedSince(version, entry.dimensions) && put(entry)
+    return replica.unchangedSince(version, entry) && put(entry)
   }
 
   function put(entry: Entry): boolean {

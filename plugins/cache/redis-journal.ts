@@ -35,9 +35,9 @@ const retryEvery = 250
 const identifyEvery = 1000
 
 /** Bytes of a packed answer up to which it is shared: a larger one would hold up everybody else's. */
-const largestShared = 8_388_608
+const largestShared = 2_097_152
 
-/** What `kill` says while it has not removed all, and how often it is told to go on: a million answers. */
+/** What `kill` says while it has not removed all, and how often it is told to go on: for half a million. */
 const someLeft = 2
 const maxSlices = 200
 
@@ -153,8 +153,9 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   /** Makes sure that clock, journal and this instance are of one history on the present server. */
   async function attach(): Promise<boolean> {
     if (client.status !== 'ready') return false
+    const database = await name()
     server = (await inTime(run.server())) as string
-    identity = `${server}/${await name()}`
+    identity = `${server}/${database}`
     const force = distrust ? 'force' : ''
     const begun = run.found(randomToken(), identity, Math.max(holdOff, 1), force)
     const clock = (await inTime(begun)) as string

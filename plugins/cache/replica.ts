@@ -1,4 +1,4 @@
-import { type Change, touches } from './keys.ts'
+import { type CacheKey, type Change, touches } from './keys.ts'
 
 /**
  * A place in the journal of writes. `epoch` is random and names one unbroken history (rule 5);
@@ -49,15 +49,13 @@ export function createReplica() {
       if (entries.length > 2 * journalLength) entries = entries.slice(-journalLength)
       version = { epoch: version.epoch, position: entry.position, token: entry.token }
     },
-    /** Whether no write after `since` touches an answer with these dimensions (rules 2 and 3). */
-    unchangedSince(since: Version, dimensions: readonly string[]): boolean {
+    /** Whether no write after `since` touches an answer (rules 2 and 3). */
+    unchangedSince(since: Version, answer: CacheKey): boolean {
       if (since.epoch !== version.epoch) return false
       const missed = version.position - since.position
       if (missed <= 0) return true
       if (missed > entries.length) return false
-      return !entries
-        .slice(entries.length - missed)
-        .some(({ change }) => touches(change, dimensions))
+      return !entries.slice(entries.length - missed).some(({ change }) => touches(change, answer))
     },
   }
 }

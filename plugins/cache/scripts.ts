@@ -31,8 +31,9 @@ local function clock()
   return epoch, tonumber(position), token, text
 end
 
-local function touches(change, dimensions)
+local function touches(change, key, dimensions)
   if change == '*' then return true end
+  if change.key then return change.key == key end
   for _, image in ipairs(change) do
     local has, all = {}, true
     for _, tag in ipairs(image) do has[tag] = true end
@@ -46,6 +47,7 @@ end
 
 -- Most changes have nothing to do with an answer, and need not be parsed to see it.
 local function mentions(text, dimensions)
+  if string.sub(text, 1, 1) ~= '[' then return true end
   for _, dimension in ipairs(dimensions) do
     if not string.find(text, '"' .. dimension .. '"', 1, true) then return false end
   end
@@ -57,13 +59,13 @@ local function decode(text)
   return cjson.decode(text)
 end
 
-local function untouched_since(position, dimensions)
+local function untouched_since(position, key, dimensions)
   local _, current = clock()
   local entries = redis.call('ZRANGEBYSCORE', P .. '@journal', '(' .. position, '+inf')
   if #entries ~= current - position then return false end
   for _, entry in ipairs(entries) do
     local change = string.match(entry, '^%S+ %S+ (.*)$')
-    if (change == '*' or mentions(change, dimensions)) and touches(decode(change), dimensions) then
+    if mentions(change, dimensions) and touches(decode(change), key, dimensions) then
       return false
     end
   end
@@ -107,12 +109,17 @@ local function walk(path, tags, from, found)
   end
 end
 
+-- Removes the paths that it has cleared, so that the next time begins behind them.
 local function walk_all(path, found)
   take(path, found)
-  for _, tag in ipairs(redis.call('ZRANGE', P .. '@c:' .. path, 0, -1)) do
+  if room == 0 then return end
+  for _, tag in ipairs(redis.call('ZRANGE', P .. '@c:' .. path, 0, room - 1)) do
     walk_all(below(path, tag), found)
+    if room == 0 then return end
+    redis.call('ZREM', P .. '@c:' .. path, tag)
+    room = room - 1
+    if room == 0 then return end
   end
-  if room > 0 then redis.call('UNLINK', P .. '@c:' .. path) end
 end
 
 -- 1: what the change touches is gone. 2: some may be left.
@@ -212,11 +219,12 @@ for index = 1, #marks, 2 do
   local expiry, change = string.match(marks[index + 1], '^(%d+) (.*)$')
   if tonumber(expiry) <= now then
     redis.call('HDEL', P .. '@marks', marks[index])
-  elseif touches(decode(change), dimensions) then
+  elseif touches(decode(change), ARGV[1], dimensions) then
     return false
   end
 end
-if tonumber(ARGV[4]) > position or not untouched_since(tonumber(ARGV[4]), dimensions) then return false end
+local from = tonumber(ARGV[4])
+if from > position or not untouched_since(from, ARGV[1], dimensions) then return false end
 if ARGV[7] == '' then return text end
 local ttl = tonumber(ARGV[5])
 local function file(key, member)
@@ -249,7 +257,7 @@ if not text or not held[4] or held[1] ~= epoch then return false end
 local valid, meta = pcall(cjson.decode, held[3])
 local dimensions = valid and type(meta) == 'table' and meta.dimensions
 local at = tonumber(held[2])
-if type(dimensions) ~= 'table' or not at or at > position or not untouched_since(at, dimensions) then
+if type(dimensions) ~= 'table' or not at or at > position or not untouched_since(at, ARGV[1], dimensions) then
   redis.call('UNLINK', P .. ARGV[1])
   return false
 end

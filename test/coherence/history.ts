@@ -56,6 +56,7 @@ export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
   const byBegin = reads.toSorted((a, b) => a.begun - b.begun)
   const byEnd = reads.toSorted((a, b) => a.ended - b.ended)
   const floors = new Map<number, number>()
+  const oldests = new Map<number, number>()
   const witnessed = new Map<Read, Map<number, number>>()
   const standing = new Map(states)
   let ended = 0
@@ -79,7 +80,12 @@ export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
     for (const id of new Set([...standing.keys(), ...shown.keys()])) {
       const history = states.get(id)
       if (history === undefined) continue
-      const problem = judgeRow(id, history, read, shown.get(id), floors.get(id) ?? 0, found)
+      // The oldest state that can have been the row's since the read began: it never moves back.
+      let oldest = oldests.get(id) ?? 0
+      while ((history[oldest + 1]?.ended ?? Infinity) < read.begun) oldest += 1
+      oldests.set(id, oldest)
+      const floor = floors.get(id) ?? 0
+      const problem = judgeRow(id, history, oldest, read, shown.get(id), floor, found)
       if (problem !== undefined) violations.push(problem)
     }
     for (const row of read.rows) {
@@ -91,15 +97,10 @@ export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
   return violations
 }
 
-/** Whether state `index` can have been the row's at a moment of [begun, ended]. */
-function possible(history: State[], index: number, { begun, ended }: Read): boolean {
-  const next = history[index + 1]
-  return history[index]!.begun <= ended && (next === undefined || next.ended >= begun)
-}
-
 function judgeRow(
   id: number,
   history: State[],
+  oldest: number,
   read: Read,
   row: Row | undefined,
   floor: number,
@@ -110,18 +111,18 @@ function judgeRow(
     row === undefined
       ? state.row === null || !matches(read.filter, state.row)
       : state.stamp === row.stamp
-  const fitting = history.flatMap((state, index) => (fits(state) ? [index] : []))
-  const inTime = fitting.filter((index) => possible(history, index, read))
-  const index = inTime.find((candidate) => candidate >= floor)
-  if (index !== undefined) {
+  let inTime = false
+  for (let index = oldest; (history[index]?.begun ?? Infinity) <= read.ended; index += 1) {
+    if (!fits(history[index]!)) continue
+    inTime = true
+    if (index < floor) continue
     found.set(id, index)
     return undefined
   }
   const what = row === undefined ? 'is missing' : `shows state ${row.stamp}`
-  const why =
-    inTime.length > 0
-      ? `, though state ${history[floor]?.stamp} had been seen`
-      : ' in no moment of it'
+  const why = inTime
+    ? `, though state ${history[floor]?.stamp} had been seen`
+    : ' in no moment of it'
   const recent = history
     .slice(-4)
     .map(({ stamp, begun, ended, by }) => `${stamp} ${by} ${begun.toFixed(1)}..${ended.toFixed(1)}`)

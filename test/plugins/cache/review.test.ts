@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { zstdCompressSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
+import type { Redis } from 'ioredis'
 import t from 'tap'
 import { generateCsv } from '../../../db/import/generate.ts'
 import { readOutbox } from '../../../db/outbox.ts'
@@ -15,12 +16,14 @@ import { createEntry, encode } from '../../../plugins/cache/entry.ts'
 import { createLocalJournal } from '../../../plugins/cache/journal.ts'
 import { createCache, type Leading, markLease } from '../../../plugins/cache/protocol.ts'
 import { createReplica } from '../../../plugins/cache/replica.ts'
+import { scripts } from '../../../plugins/cache/scripts.ts'
 import { dimensionTree } from '../../../plugins/cache/tree.ts'
 import { NotFound } from '../../../plugins/errors.ts'
 import { startApp, temporaryFolder } from '../../support/app.ts'
 import { cacheInUse, get, keysIn, singleRedis, write } from '../../support/cache.ts'
 import { run } from '../../support/process.ts'
 import { freePort } from '../../support/redis.ts'
+import { until } from '../../support/until.ts'
 
 t.test('a client that leaves before a refusal leaves nobody waiting', async (t) => {
   const arrived = Promise.withResolvers<void>()
@@ -85,6 +88,9 @@ t.test('an outbox row written by hand is sorted, or counts as everything', async
     ['[["genre:Slice of Life"]]', '*'],
     ['[[["x"]]]', '*'],
     ['[]', '*'],
+    ['[["genre:\\ud800"]]', '*'],
+    ['{"key":"@clock"}', '*'],
+    ['{"key":"animes:all"}', { key: 'animes:all' }],
     ['{', '*'],
   ]
   for (const [tags, change] of rows) {
@@ -212,6 +218,88 @@ t.test('an audit is no request: it wakes nobody', async (t) => {
   t.equal(await audit(cache, { ...wanted, read: async () => 'body' }), true)
   t.equal(await audit(cache, { ...wanted, read: async () => 'another' }), false)
   t.equal(woken, 1)
+})
+
+t.test('a purge of one key drops the answer being made too, and never the journal', async (t) => {
+  const redis = await singleRedis(t)
+  const arrived = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  let body = '"old"'
+  const prepare = (app: FastifyInstance) => {
+    const cache = () => ({ key: 'slow', dimensions: ['all'] })
+    app.get('/slow', { config: { cache } }, async (_request, reply) => {
+      const read = body
+      arrived.resolve()
+      await go.promise
+      return reply.send(read)
+    })
+  }
+  const app = await startApp(t, { REDIS_URL: redis.url }, { prepare })
+  await cacheInUse(app)
+  const slow = get(app, '/slow')
+  await arrived.promise
+  body = '"new"'
+  t.equal((await write(app, 'DELETE', '/v1/cache?key=slow')).status, 204)
+  go.resolve()
+  await slow
+  t.equal((await get(app, '/slow')).body, '"new"')
+  t.equal((await write(app, 'DELETE', '/v1/cache?key=@clock')).status, 400)
+  t.ok(await redis.client.exists('{animes}:@clock'))
+})
+
+t.test('an answer whose description was damaged in Redis is made anew', async (t) => {
+  const redis = await singleRedis(t)
+  const app = await startApp(t, { REDIS_URL: redis.url }, { titles: 5 })
+  await cacheInUse(app)
+  const right = await get(app, '/v1/animes')
+  const name = '{animes}:animes:all'
+  const meta = (await redis.client.hget(name, 'meta'))!
+  const damages = [
+    { headers: ['x'] },
+    { headers: ['a', 'b\nc'] },
+    { coding: 'foo' },
+    { length: -1 },
+  ]
+  for (const damage of damages) {
+    await redis.client.hset(name, 'meta', JSON.stringify({ ...JSON.parse(meta), ...damage }))
+    app.cache.memory.clear()
+    const answer = await get(app, '/v1/animes')
+    t.match(answer, { status: 200, body: right.body }, JSON.stringify(damage))
+    t.match(answer.cache, 'fwd=miss')
+  }
+})
+
+t.test('everything goes in small bites, however many tags there are', async (t) => {
+  const { client } = await singleRedis(t)
+  for (const [name, lua] of Object.entries(scripts)) {
+    ;(client as Redis).defineCommand(`c:${name}`, { numberOfKeys: 1, lua })
+  }
+  const run = (name: string, ...args: (string | number)[]) =>
+    (client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[`c:${name}`]!(
+      '{animes}:@clock',
+      ...args,
+    )
+  await run('found', 'epoch', 'server', 1, '')
+  await until('it is quiet no more', async () => !(await client.exists('{animes}:@quiet')))
+  const count = 12_000
+  await Promise.all(
+    Array.from({ length: count }, (_, id) =>
+      run('store', `anime:${id}`, JSON.stringify([`id:${id}`]), 'epoch', 0, 60_000, '{}', 'body'),
+    ),
+  )
+  t.equal(await client.exists('{animes}:anime:1', `{animes}:anime:${count - 1}`), 2)
+  let told = await run('finish', '', '*', 'token')
+  const left = await client.dbsize()
+  t.ok(left > count && left < 2 * count, `after the first bite ${left} keys are left`)
+  let bites = 1
+  for (; told === 2 && bites < 20; bites += 1) told = await run('kill', '*')
+  t.equal(told, 1)
+  t.ok(bites >= 4 && bites <= 8, `${bites} bites`)
+  t.strictSame((await client.keys('*')).sort(), [
+    '{animes}:@clock',
+    '{animes}:@journal',
+    '{animes}:@server',
+  ])
 })
 
 t.test('half a character in a genre or title is refused', async (t) => {
