@@ -28,6 +28,17 @@ export function median(values: number[]): number {
   return (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+/** The median of the faster half: what else the machine does only ever adds time. */
+export const undisturbed = (times: number[]) =>
+  median(times.toSorted((a, b) => a - b).slice(0, Math.ceil(times.length / 2)))
+
+/** Milliseconds that `work` takes. */
+export async function timed(work: () => unknown): Promise<number> {
+  const started = performance.now()
+  await work()
+  return performance.now() - started
+}
+
 /** A figure that has to reach `goal`. */
 export const atLeast = (what: string, value: number, goal: number, unit = ''): Figure => ({
   what,

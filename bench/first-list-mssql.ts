@@ -6,19 +6,9 @@ import { generateCsv } from '../db/import/generate.ts'
 import { importCsv } from '../db/import/import.ts'
 import { openStage } from '../db/import/stage.ts'
 import { freshDatabase, mssqlTestUrl, openSql } from '../test/support/mssql.ts'
-import { atMost, type Bench, median, shown } from './bench.ts'
+import { atMost, type Bench, shown, timed, undisturbed } from './bench.ts'
 
 const columns = 'id, title, type, year, score, episodes, genres'
-
-async function timed(work: () => unknown): Promise<number> {
-  const started = performance.now()
-  await work()
-  return performance.now() - started
-}
-
-/** The median of the faster half: what else the machine does only ever adds time. */
-const undisturbed = (times: number[]) =>
-  median(times.toSorted((a, b) => a - b).slice(0, Math.ceil(times.length / 2)))
 
 export default {
   name: 'first-list-mssql',
@@ -34,7 +24,6 @@ export default {
     const app = await buildApp({ config })
     await app.ready()
     await app.databaseState.connected
-    // Few bulk loads: Babelfish misreads one in some hundreds (docs/sql-server.md).
     await importCsv(generateCsv(), openStage(config, app.database))
     const sql = await openSql(DATABASE_URL)
     const times = { ours: [] as number[], plain: [] as number[] }

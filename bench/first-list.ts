@@ -2,21 +2,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { buildApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
-import { atMost, type Bench, median, shown } from './bench.ts'
+import { atMost, type Bench, shown, timed, undisturbed } from './bench.ts'
 import { inTemporaryFolder } from './processes.ts'
 
 const columns = 'id, title, type, year, score, episodes, genres'
-
-/** Milliseconds that `work` takes. */
-async function timed(work: () => unknown): Promise<number> {
-  const started = performance.now()
-  await work()
-  return performance.now() - started
-}
-
-/** The median of the faster half: what else the machine does only ever adds time. */
-const undisturbed = (times: number[]) =>
-  median(times.toSorted((a, b) => a - b).slice(0, Math.ceil(times.length / 2)))
 
 export default {
   name: 'first-list',

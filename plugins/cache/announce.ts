@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OpenStage } from '../../db/import/import.ts'
 import { createRedis } from '../redis.ts'
-import { purgeJournal } from './redis-journal.ts'
+import { purgeJournal } from './redis-commands.ts'
 
 /** How long a Redis may take to be reached and told, and how often it is tried, in milliseconds. */
 const patience = 5000
@@ -32,7 +32,12 @@ async function purge(url: string): Promise<boolean> {
   const end = performance.now() + patience
   try {
     while (performance.now() < end) {
-      if (client.status === 'ready' && (await purgeJournal(client).catch(() => false))) return true
+      const told = () =>
+        purgeJournal(client).then(
+          () => true,
+          () => false,
+        )
+      if (client.status === 'ready' && (await told())) return true
       await sleep(tryEvery)
     }
     return false

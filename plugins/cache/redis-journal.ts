@@ -2,10 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { createBreaker } from './breaker.ts'
 import { type Journal, type JournalEvents, type Mark, randomToken } from './journal.ts'
-import { type Change, everything } from './keys.ts'
+import type { Change } from './keys.ts'
 import { markLease } from './protocol.ts'
-import type { JournalEntry, Replica, Version } from './replica.ts'
-import { scripts } from './scripts.ts'
+import {
+  clockKey,
+  defineScripts,
+  finishBy,
+  inTime,
+  Late,
+  parseEntry,
+  parseVersion,
+  prefix,
+  slotOwner,
+  textOf,
+  watchConnections,
+} from './redis-commands.ts'
+import type { Replica } from './replica.ts'
 
 export interface RedisJournalOptions {
   client: Redis | Cluster
@@ -23,13 +35,6 @@ export interface RedisJournalOptions {
   holdOff: number
 }
 
-/** Milliseconds within which Redis answers or counts as away. */
-const commandTimeout = 100
-
-/** The hash tag that puts every key of the cache into one slot of a Redis Cluster. */
-export const prefix = '{animes}:'
-const clockKey = `${prefix}@clock`
-
 /** How often a lost Redis is tried again, and how often the server's identity is asked, in ms. */
 const retryEvery = 250
 const identifyEvery = 1000
@@ -37,16 +42,8 @@ const identifyEvery = 1000
 /** Bytes of a packed answer up to which it is shared: a larger one would hold up everybody else's. */
 const largestShared = 2_097_152
 
-/** What `kill` says while it has not removed all, and how often it is told to go on: for half a million. */
-const someLeft = 2
-const maxSlices = 200
-
 /** How often a write tries again to place its mark, in milliseconds. */
 const markEvery = 25
-
-type Name = keyof typeof scripts
-type Commands = Record<Name | `${Name}Buffer`, Command>
-type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
 
 /** The journal of all instances that share a Redis: rules 3 to 6, and 8. */
 export function createRedisJournal(options: RedisJournalOptions): Journal {
@@ -282,84 +279,4 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       if (!(error instanceof Late) && !harmless.test(error.message)) lost(error)
     }
   }
-}
-
-type Tell = (command: () => Promise<unknown>) => Promise<unknown>
-
-/** Rule 6. Appends the change, takes the mark away and deletes the dead answers, some at a time. */
-async function finishBy(tell: Tell, run: Commands, change: Change, mark: string | null) {
-  const text = textOf(change)
-  let told = await tell(() => run.finish(mark ?? '', text, randomToken()))
-  for (let slice = 1; told === someLeft && slice < maxSlices; slice += 1) {
-    told = await tell(() => run.kill(text))
-  }
-  return told === 1 || told === someLeft
-}
-
-/**
- * Empties the cache of every instance on a Redis, for a process that has none itself.
- * @throws Error when Redis does not answer
- */
-export async function purgeJournal(client: Redis | Cluster): Promise<true> {
-  // Without a clock there is no answer that could be served.
-  await finishBy((command) => command(), defineScripts(client), everything, null)
-  return true
-}
-
-const textOf = (change: Change) => (change === everything ? everything : JSON.stringify(change))
-
-function parseVersion(clock: string): Version {
-  const [epoch = '', position, token = ''] = clock.split(' ')
-  return { epoch, position: Number(position), token }
-}
-
-function parseEntry(text: string) {
-  const [position, token = '', change = everything] = text.split(' ')
-  return {
-    position: Number(position),
-    token,
-    change: change === everything ? change : (JSON.parse(change) as Change),
-  } as JournalEntry
-}
-
-/** Adds the scripts to the client, each with the clock as its key, and gives them as functions. */
-function defineScripts(client: Redis | Cluster): Commands {
-  const commands: Record<string, Command> = {}
-  for (const [name, lua] of Object.entries(scripts)) {
-    const command = `cache:${name}`
-    client.defineCommand(command, { numberOfKeys: 1, lua })
-    const methods = client as unknown as Record<string, Command>
-    commands[name] = (...args) => methods[command]!(clockKey, ...args)
-    commands[`${name}Buffer`] = (...args) => methods[`${command}Buffer`]!(clockKey, ...args)
-  }
-  return commands as Commands
-}
-
-class Late extends Error {}
-
-/**
- * Rule 8. A command that is not answered within 100 ms counts as lost. When the time is up the answer
- * may be waiting in the socket behind our own work, so the loop gets one turn to read it.
- */
-function inTime<T>(command: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new Late(`no answer within ${commandTimeout} ms`))
-    const timer = setTimeout(() => setImmediate(late), commandTimeout)
-    command.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
-}
-
-/** The node that a cluster client sends the cache's slot to; constant without a cluster. */
-function slotOwner(client: Redis | Cluster): unknown {
-  return 'slots' in client ? client.slots[clusterSlot]?.[0] : undefined
-}
-
-/** The slot of the hash tag: CRC16 of `animes`, modulo 16384 (Redis Cluster specification). */
-const clusterSlot = 1400
-
-function watchConnections(client: Redis | Cluster, onClose: () => void): void {
-  client.on('close', onClose)
-  if (!('slots' in client)) return
-  for (const node of client.nodes()) node.on('close', onClose)
-  client.on('+node', (node: Redis) => node.on('close', onClose))
 }
