@@ -34,23 +34,37 @@ const usage = `usage: npm run bench -- [options]
   --seconds N     how long a server is loaded at a time (default 3)
   --rounds N      how often servers take turns (default 5)`
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true, default: [] },
-    seconds: { type: 'string', default: '3' },
-    rounds: { type: 'string', default: '5' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-})
-const unknown = values.only.find((name) => !benches.some((bench) => bench.name === name))
-const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)]
-if (values.help || unknown !== undefined || !(seconds >= 1) || !(rounds >= 1)) {
-  console.log(usage)
-} else {
-  await runAll()
+/** Ends the process with a line about what cannot be asked for. */
+function readOptions() {
+  try {
+    return parse()
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}\n\n${usage}`)
+    return process.exit(1)
+  }
 }
 
-async function runAll() {
+function parse() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true, default: [] },
+      seconds: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '5' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  const unknown = values.only.find((name) => !benches.some((bench) => bench.name === name))
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: no such bench`)
+  const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)]
+  if (!(seconds >= 1) || !(rounds >= 1)) throw new Error('--seconds and --rounds take 1 and more')
+  return { ...values, seconds, rounds }
+}
+
+const options = readOptions()
+if (options.help) console.log(usage)
+else await runAll(options)
+
+async function runAll({ only, seconds, rounds }: ReturnType<typeof readOptions>) {
   const { tool } = await findLoad()
   const [cpu] = cpus()
   console.log(
@@ -59,7 +73,7 @@ async function runAll() {
   )
   const figures: Figure[] = []
   for (const { name, title, run } of benches) {
-    if (values.only.length > 0 && !values.only.includes(name)) continue
+    if (only.length > 0 && !only.includes(name)) continue
     console.log(`\n${name}: ${title} (load ${loadavg()[0]!.toFixed(1)})`)
     const say = (progress: string) => console.log(`  ${progress}`)
     try {

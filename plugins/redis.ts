@@ -8,7 +8,7 @@ const reconnectEvery = 250
 
 /**
  * A client that never makes a request wait: no queue while it is offline, no second try, nothing sent
- * again on another connection.
+ * again on another connection. What is sent is given its time by `inTime`.
  */
 const options: RedisOptions = {
   lazyConnect: true,
@@ -17,7 +17,6 @@ const options: RedisOptions = {
   maxRetriesPerRequest: 0,
   connectTimeout: 2000,
   socketTimeout: 3000,
-  commandTimeout: 500,
   retryStrategy: () => reconnectEvery,
 }
 

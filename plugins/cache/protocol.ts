@@ -23,7 +23,7 @@ import { dimensionTree } from './tree.ts'
  *   1 canonical keys              keys.ts      canonicalKey
  *   2 tags, any-of                keys.ts      dimensionsOf, imageOf, touches
  *   3 versions before the read    protocol.ts  begin, store
- *   4 every hit is checked        protocol.ts  look; redis-journal.ts catchUp
+ *   4 every hit is checked        protocol.ts  look; checks.ts; redis-journal.ts readClock
  *   5 epoch                       replica.ts   Version; redis-journal.ts attach
  *   6 marks, leases, outbox       write.ts; protocol.ts confirm; relay.ts
  *   7 one query a key             flights.ts

@@ -1,11 +1,9 @@
 import type { Cluster, Redis } from 'ioredis'
+import { inTime } from '../in-time.ts'
 import { randomToken } from './journal.ts'
 import { type Change, everything } from './keys.ts'
 import type { JournalEntry, Version } from './replica.ts'
 import { scripts } from './scripts.ts'
-
-/** Milliseconds within which Redis answers or counts as away. */
-const commandTimeout = 100
 
 /** The hash tag that puts every key of the cache into one slot of a Redis Cluster. */
 export const prefix = '{animes}:'
@@ -37,7 +35,7 @@ export async function finishBy(tell: Tell, run: Commands, change: Change, mark: 
  */
 export async function purgeJournal(client: Redis | Cluster): Promise<void> {
   // Without a clock there is no answer that could be served.
-  await finishBy((command) => command(), defineScripts(client), everything, null)
+  await finishBy((command) => inTime(command()), defineScripts(client), everything, null)
 }
 
 export const textOf = (change: Change) =>
@@ -68,20 +66,6 @@ export function defineScripts(client: Redis | Cluster): Commands {
     commands[`${name}Buffer`] = (...args) => methods[`${command}Buffer`]!(clockKey, ...args)
   }
   return commands as Commands
-}
-
-export class Late extends Error {}
-
-/**
- * Rule 8. A command that is not answered within 100 ms counts as lost. When the time is up the answer
- * may be waiting in the socket behind our own work, so the loop gets one turn to read it.
- */
-export function inTime<T>(command: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new Late(`no answer within ${commandTimeout} ms`))
-    const timer = setTimeout(() => setImmediate(late), commandTimeout)
-    command.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }
 
 /** The node that a cluster client sends the cache's slot to; constant without a cluster. */

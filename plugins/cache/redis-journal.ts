@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
+import { inTime, Late } from '../in-time.ts'
 import { createBreaker } from './breaker.ts'
+import { shareReads } from './checks.ts'
 import { type Journal, type JournalEvents, type Mark, randomToken } from './journal.ts'
 import type { Change } from './keys.ts'
 import { markLease } from './protocol.ts'
@@ -8,8 +10,6 @@ import {
   clockKey,
   defineScripts,
   finishBy,
-  inTime,
-  Late,
   parseEntry,
   parseVersion,
   prefix,
@@ -86,28 +86,15 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
 
   // ---- Rule 4: every hit is checked.
 
-  let batch: Promise<boolean> | undefined
-
-  /**
-   * All requests of one turn of the event loop share one read of the clock. It is sent when the turn
-   * ends: nobody joins a read already sent, which could have been answered before he arrived.
-   */
-  function catchUp(): boolean | Promise<boolean> {
-    if (!breaker.closed) return false
-    batch ??= new Promise((resolve) => {
-      setImmediate(() => {
-        batch = undefined
-        const failed = (error: unknown) => {
-          lost(error)
-          return false
-        }
-        readClock().catch(failed).then(resolve)
-      })
-    })
-    return batch
-  }
+  const check = shareReads(() =>
+    readClock().catch((error) => {
+      lost(error)
+      return false
+    }),
+  )
 
   async function readClock(): Promise<boolean> {
+    if (!breaker.closed) return false
     const clock = await attempt(client.get(clockKey))
     if (clock === undefined || !breaker.closed) return false
     if (slotOwner(client) !== owner) {
@@ -214,7 +201,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   return {
-    catchUp,
+    catchUp: () => breaker.closed && check(),
     finish,
     relay: finish,
     mark,

@@ -15,33 +15,56 @@ that no read was stale.
 
 Exit code: 0 no stale read (with --mutants: every one caught), 1 otherwise.`
 
-const { values } = parseArgs({
-  allowNegative: true,
-  options: {
-    minutes: { type: 'string', default: '1' },
-    instances: { type: 'string', default: '3' },
-    faults: { type: 'boolean', default: true },
-    mutants: { type: 'boolean', default: false },
-    mutant: { type: 'string' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-})
+/** Ends the process with a line about what cannot be asked for. */
+function readOptions() {
+  try {
+    return parse()
+  } catch (error) {
+    console.error(`check:coherence: ${(error as Error).message}\n\n${usage}`)
+    return process.exit(1)
+  }
+}
 
-async function run(mutant?: string): Promise<boolean> {
+function parse() {
+  const { values } = parseArgs({
+    allowNegative: true,
+    options: {
+      minutes: { type: 'string', default: '1' },
+      instances: { type: 'string', default: '3' },
+      faults: { type: 'boolean', default: true },
+      mutants: { type: 'boolean', default: false },
+      mutant: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  const { mutant } = values
+  if (mutant !== undefined && !(mutant in mutants)) {
+    throw new Error(`--mutant takes one of\n  ${Object.keys(mutants).join('\n  ')}`)
+  }
+  const [minutes, instances] = [Number(values.minutes), Number(values.instances)]
+  if (!(minutes > 0)) throw new Error('--minutes takes a number above 0')
+  if (!(instances >= 1)) throw new Error('--instances takes 1 and more')
+  return { ...values, minutes, instances }
+}
+
+type Options = ReturnType<typeof readOptions>
+
+/** Whether a stale read was found. */
+async function run({ minutes, instances, faults }: Options, mutant?: string): Promise<boolean> {
   const teardowns: (() => unknown)[] = []
   const scope = { teardown: (fn: () => unknown) => void teardowns.unshift(fn) }
   try {
     const result = await check(scope as never, {
-      seconds: Number(values.minutes) * 60,
-      instances: Number(values.instances),
-      faults: values.faults,
+      seconds: minutes * 60,
+      instances,
+      faults,
       mutant,
       untilCaught: mutant !== undefined,
       onProgress: (line) => process.stderr.write(`\r${line}      `),
     })
-    const { violations, statuses, faults, ...figures } = result
+    const { violations, statuses, faults: done, ...figures } = result
     process.stderr.write('\n')
-    console.log(mutant ?? 'the service', figures, statuses, faults)
+    console.log(mutant ?? 'the service', figures, statuses, done)
     console.log(`${violations.length} stale reads`)
     for (const line of violations.slice(0, 10)) console.log(line)
     if (violations.length > 0) console.log(timeline.join('\n'))
@@ -51,9 +74,15 @@ async function run(mutant?: string): Promise<boolean> {
   }
 }
 
-if (values.help) console.log(usage)
-else if (values.mutants || values.mutant) {
-  for (const name of values.mutant ? [values.mutant] : Object.keys(mutants)) {
-    if (!(await run(name))) process.exitCode = 1
-  }
-} else if (await run()) process.exitCode = 1
+/** Whether everything is as it should be. */
+async function runAll(options: Options): Promise<boolean> {
+  if (!options.mutants && options.mutant === undefined) return !(await run(options))
+  const names = options.mutant === undefined ? Object.keys(mutants) : [options.mutant]
+  let caught = true
+  for (const name of names) caught = (await run(options, name)) && caught
+  return caught
+}
+
+const options = readOptions()
+if (options.help) console.log(usage)
+else if (!(await runAll(options))) process.exitCode = 1

@@ -82,6 +82,22 @@ export const mutants: Record<string, Mutant> = {
     ],
     faults: [],
   },
+  'rule 4: a request joins a read already sent': {
+    patches: [
+      { file: 'plugins/cache/checks.ts', find: 'gathering = undefined\n', replace: '' },
+      {
+        file: 'plugins/cache/checks.ts',
+        find: 'lot.most.resolve(current)',
+        replace: 'if (gathering === lot) gathering = undefined\n      lot.most.resolve(current)',
+      },
+      {
+        file: 'plugins/cache/redis-journal.ts',
+        find: 'if (slotOwner(client)',
+        replace: 'await sleep(Math.random() * 20)\n    if (slotOwner(client)',
+      },
+    ],
+    faults: [],
+  },
   'rule 5: what is held outlives its epoch': {
     patches: [
       {

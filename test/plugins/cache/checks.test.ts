@@ -1,0 +1,92 @@
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import { shareReads } from '../../../plugins/cache/checks.ts'
+
+/** A store that anybody may change while reads of it are under way. */
+function setUp(travel: () => Promise<unknown>) {
+  const seen = { value: 0, reads: 0, underWay: 0, mostUnderWay: 0 }
+  let read = 0
+  const join = shareReads(async () => {
+    seen.reads += 1
+    seen.underWay += 1
+    seen.mostUnderWay = Math.max(seen.mostUnderWay, seen.underWay)
+    const { value } = seen
+    await travel()
+    seen.underWay -= 1
+    read = Math.max(read, value)
+    return true
+  })
+  return { seen, join, read: () => read }
+}
+
+t.test('a request joins no read already sent, however reads and requests meet', async (t) => {
+  const { seen, join, read } = setUp(() => sleep(Math.random() * 4))
+  let old = 0
+  const client = async () => {
+    for (let request = 0; request < 60; request += 1) {
+      seen.value += 1
+      const before = seen.value
+      await join()
+      if (read() < before) old += 1
+      if (Math.random() < 0.5) await (Math.random() < 0.5 ? turn() : sleep(Math.random() * 3))
+    }
+  }
+  await Promise.all(Array.from({ length: 40 }, client))
+  t.equal(old, 0, `${old} of 2,400 answers came from before their request`)
+  t.ok(seen.reads < 1200, `${seen.reads} reads for 2,400 requests`)
+  t.ok(seen.mostUnderWay > 1, 'reads overlapped')
+})
+
+t.test('requests of one turn share one read', async (t) => {
+  const { seen, join } = setUp(() => turn())
+  await Promise.all(Array.from({ length: 100 }, join))
+  t.equal(seen.reads, 1)
+})
+
+t.test('a small lot waits for the read under way, a large one does not', async (t) => {
+  const gates: (() => void)[] = []
+  const { seen, join } = setUp(() => new Promise<void>((open) => gates.push(open)))
+  const first = Array.from({ length: 20 }, join)
+  await turn()
+  t.equal(seen.reads, 1)
+  const few = Array.from({ length: 9 }, join)
+  await turn()
+  t.equal(seen.reads, 1, '9 wait for 20')
+  few.push(join())
+  await turn()
+  t.equal(seen.reads, 2, '10 do not')
+  const last = join()
+  await turn()
+  t.equal(seen.reads, 2)
+  for (const open of gates.splice(0)) open()
+  await Promise.all([...first, ...few])
+  await turn()
+  t.equal(seen.reads, 3, 'and the small lot goes when all have their answer')
+  gates.shift()!()
+  await last
+})
+
+t.test('the rest of a lot hears of its read when the next one is on its way', async (t) => {
+  const gates: (() => void)[] = []
+  const { seen, join } = setUp(() => new Promise<void>((open) => gates.push(open)))
+  let next: Promise<boolean>[] = []
+  const order: string[] = []
+  const all = Array.from({ length: 16 }, (_, index) =>
+    join().then(() => {
+      order.push(`${index} with ${seen.reads} reads sent`)
+      if (next.length === 0) setImmediate(() => (next = Array.from({ length: 14 }, join)))
+    }),
+  )
+  await turn()
+  gates.shift()!()
+  await Promise.all(all)
+  t.strictSame(order.slice(-2), ['7 with 2 reads sent', '15 with 2 reads sent'])
+  t.ok(order.slice(0, 14).every((line) => line.endsWith('with 1 reads sent')))
+  gates.shift()!()
+  await Promise.all(next)
+})
+
+t.test('nobody waits for a next read that does not come', async (t) => {
+  const { join } = setUp(() => turn())
+  t.same(await Promise.all(Array.from({ length: 8 }, join)), Array(8).fill(true))
+})
