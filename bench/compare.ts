@@ -25,17 +25,21 @@ export interface Outcome {
 
 /**
  * Loads every contender in turn, round after round, in changing order, so that what else the machine
- * does hits all alike.
+ * does hits all alike. Before it, each is loaded for `warmUp` seconds.
  */
 export async function compare(
   contenders: Contender[],
-  { path, headers = {} }: { path: string; headers?: Record<string, string> },
+  {
+    path,
+    headers = {},
+    warmUp = 1,
+  }: { path: string; headers?: Record<string, string>; warmUp?: number },
   { seconds, rounds, say }: BenchOptions,
 ): Promise<Outcome> {
   const { load } = await findLoad()
   const measured = new Map(contenders.map(({ name }) => [name, [] as number[]]))
   const used = new Map(contenders.map(({ name }) => [name, [] as number[]]))
-  for (const { base } of contenders) await load(base + path, headers, 1)
+  for (const { base } of contenders) await load(base + path, headers, warmUp)
   for (let round = 0; round < rounds; round += 1) {
     for (let turn = 0; turn < contenders.length; turn += 1) {
       const { name, base, child } = contenders[(round + turn) % contenders.length]!

@@ -31,8 +31,8 @@ const benches: Bench[] = [
 const usage = `usage: npm run bench -- [options]
 
   --only NAME     one bench (may be repeated): ${benches.map(({ name }) => name).join(', ')}
-  --seconds N     how long a server is loaded at a time (default 3)
-  --rounds N      how often servers take turns (default 5)`
+  --seconds N     how long a server is loaded at a time (default 1)
+  --rounds N      how often servers take turns (default 15)`
 
 /** Ends the process with a line about what cannot be asked for. */
 function readOptions() {
@@ -48,8 +48,8 @@ function parse() {
   const { values } = parseArgs({
     options: {
       only: { type: 'string', multiple: true, default: [] },
-      seconds: { type: 'string', default: '3' },
-      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '1' },
+      rounds: { type: 'string', default: '15' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
