@@ -8,7 +8,8 @@ const reconnectEvery = 250
 
 /**
  * A client that never makes a request wait: no queue while it is offline, no second try, nothing sent
- * again on another connection. What is sent is given its time by `inTime`.
+ * again on another connection. Each command is given its time by `inTime`, and the connection its by
+ * `socketTimeout`: a handshake that is not answered, or a link that swallows everything, is given up.
  */
 const options: RedisOptions = {
   lazyConnect: true,
@@ -16,7 +17,7 @@ const options: RedisOptions = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   connectTimeout: 2000,
-  socketTimeout: 3000,
+  socketTimeout: 500,
   retryStrategy: () => reconnectEvery,
 }
 

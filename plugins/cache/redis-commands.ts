@@ -13,6 +13,9 @@ export const clockKey = `${prefix}@clock`
 const someLeft = 2
 const maxSlices = 200
 
+/** A purge by hand may come from far away; nobody waits for it. */
+const purgeTimeout = 1000
+
 type Name = keyof typeof scripts
 export type Commands = Record<Name | `${Name}Buffer`, Command>
 type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
@@ -35,7 +38,12 @@ export async function finishBy(tell: Tell, run: Commands, change: Change, mark: 
  */
 export async function purgeJournal(client: Redis | Cluster): Promise<void> {
   // Without a clock there is no answer that could be served.
-  await finishBy((command) => inTime(command()), defineScripts(client), everything, null)
+  await finishBy(
+    (command) => inTime(command(), purgeTimeout),
+    defineScripts(client),
+    everything,
+    null,
+  )
 }
 
 export const textOf = (change: Change) =>

@@ -2,8 +2,11 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { Teardown } from './app.ts'
 
-/** What becomes of a message to the server: it arrives; it and its link are lost; its answer is. */
-export type Fate = 'arrives' | 'is lost' | 'loses its answer'
+/**
+ * What becomes of a message to the server: it arrives; it and its link are lost; its answer is; it and
+ * all that follows on its link vanish, and nobody is told.
+ */
+export type Fate = 'arrives' | 'is lost' | 'loses its answer' | 'vanishes'
 
 /** A link to a server that a test can cut, stall and count. */
 export interface TcpProxy {
@@ -47,8 +50,11 @@ export async function startProxy(
     }
     for (const socket of [client, server]) socket.on('error', end).on('close', end)
     let mute = false
+    let dead = false
     client.on('data', (message: Buffer) => {
       const fate = fateOf?.(message) ?? 'arrives'
+      dead ||= fate === 'vanishes'
+      if (dead) return
       if (fate === 'is lost') return void client.resetAndDestroy()
       if (fate === 'loses its answer') mute = true
       server.write(message)

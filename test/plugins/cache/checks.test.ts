@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { shareReads } from '../../../plugins/cache/checks.ts'
@@ -89,4 +90,27 @@ t.test('the rest of a lot hears of its read when the next one is on its way', as
 t.test('nobody waits for a next read that does not come', async (t) => {
   const { join } = setUp(() => turn())
   t.same(await Promise.all(Array.from({ length: 8 }, join)), Array(8).fill(true))
+})
+
+t.test('a read runs as one of the requests that it is for, as tracing needs it', async (t) => {
+  const request = new AsyncLocalStorage<number>()
+  const pending = new Set<number>()
+  let strange = 0
+  const join = shareReads(async () => {
+    if (!pending.has(request.getStore()!)) strange += 1
+    await sleep(Math.random() * 3)
+    return true
+  })
+  const client = async (first: number) => {
+    for (let number = first; number < first + 50; number += 1) {
+      await request.run(number, async () => {
+        pending.add(number)
+        await join()
+        pending.delete(number)
+      })
+      if (Math.random() < 0.7) await sleep(Math.random() * 3)
+    }
+  }
+  await Promise.all(Array.from({ length: 30 }, (_, index) => client(index * 1000)))
+  t.equal(strange, 0)
 })

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { newDatabase, startApp } from '../../support/app.ts'
 import { cacheInUse, get, isHit, keysIn, startInstances, write } from '../../support/cache.ts'
 import { freePort, startRedis } from '../../support/redis.ts'
+import { startProxy } from '../../support/tcp-proxy.ts'
 import { until } from '../../support/until.ts'
 
 const list = '/v1/animes?type=TV'
@@ -60,6 +62,23 @@ t.test('Redis paused: writes made meanwhile are seen by whoever uses it again', 
   await until('the cache is in use', async () => isHit(other!, list), 4000)
   t.ok(performance.now() - resumed < 4000)
   t.ok(titlesOf((await get(other!, list)).body).includes('In the pause'))
+})
+
+t.test('a link that swallows everything is given up, ready or in its handshake', async (t) => {
+  const redis = await startRedis(t)
+  const { hostname, port } = new URL(redis.url)
+  const proxy = await startProxy(t, { host: hostname, port: Number(port) })
+  const DATABASE_URL = await newDatabase(t)
+  const REDIS_URL = `redis://127.0.0.1:${proxy.port}`
+  const app = await startApp(t, { DATABASE_URL, REDIS_URL }, { titles: 50 })
+  await cacheInUse(app)
+  for (const outage of [0, 2000]) {
+    proxy.decide(() => 'vanishes')
+    t.match((await get(app, list)).cache, 'redis-unavailable')
+    await sleep(outage)
+    proxy.decide(undefined)
+    await cacheInUse(app)
+  }
 })
 
 t.test('a flush begins a new epoch, and nothing of the old one is served', async (t) => {
