@@ -1,5 +1,6 @@
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
+import { readOptions } from '../test/support/options.ts'
 import type { Bench, Figure } from './bench.ts'
 import cachedList from './cached-list.ts'
 import cachedPage from './cached-page.ts'
@@ -34,16 +35,6 @@ const usage = `usage: npm run bench -- [options]
   --seconds N     how long a server is loaded at a time (default 1)
   --rounds N      how often servers take turns (default 15)`
 
-/** Ends the process with a line about what cannot be asked for. */
-function readOptions() {
-  try {
-    return parse()
-  } catch (error) {
-    console.error(`bench: ${(error as Error).message}\n\n${usage}`)
-    return process.exit(1)
-  }
-}
-
 function parse() {
   const { values } = parseArgs({
     options: {
@@ -60,11 +51,11 @@ function parse() {
   return { ...values, seconds, rounds }
 }
 
-const options = readOptions()
+const options = readOptions('bench', usage, parse)
 if (options.help) console.log(usage)
 else await runAll(options)
 
-async function runAll({ only, seconds, rounds }: ReturnType<typeof readOptions>) {
+async function runAll({ only, seconds, rounds }: ReturnType<typeof parse>) {
   const { tool } = await findLoad()
   const [cpu] = cpus()
   console.log(

@@ -2,7 +2,7 @@ import { atLeast, type Bench, shown } from './bench.ts'
 import { compare, startBare } from './compare.ts'
 import { withServices } from './redis.ts'
 
-/** What runs once a read of the clock is compiled as late as after 20,000 of them, some 800,000 requests. */
+/** Seconds: what runs once a read of the clock is compiled after some 20,000 of them. */
 const warmUp = 16
 
 const path = '/v1/animes?limit=20'

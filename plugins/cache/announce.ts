@@ -32,12 +32,7 @@ async function purge(url: string): Promise<boolean> {
   const end = performance.now() + patience
   try {
     while (performance.now() < end) {
-      const told = () =>
-        purgeJournal(client).then(
-          () => true,
-          () => false,
-        )
-      if (client.status === 'ready' && (await told())) return true
+      if (client.status === 'ready' && (await told(client))) return true
       await sleep(tryEvery)
     }
     return false
@@ -45,3 +40,9 @@ async function purge(url: string): Promise<boolean> {
     client.disconnect()
   }
 }
+
+const told = (client: ReturnType<typeof createRedis>) =>
+  purgeJournal(client).then(
+    () => true,
+    () => false,
+  )

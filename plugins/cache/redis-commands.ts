@@ -17,7 +17,7 @@ const maxSlices = 200
 const purgeTimeout = 1000
 
 type Name = keyof typeof scripts
-export type Commands = Record<Name | `${Name}Buffer`, Command>
+type Commands = Record<Name | `${Name}Buffer`, Command>
 type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
 
 type Tell = (command: () => Promise<unknown>) => Promise<unknown>

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { readOptions } from '../support/options.ts'
 import { mutants } from './mutants.ts'
 import { check, timeline } from './run.ts'
 
@@ -14,16 +15,6 @@ that no read was stale.
   --mutant NAME   run one broken build
 
 Exit code: 0 no stale read (with --mutants: every one caught), 1 otherwise.`
-
-/** Ends the process with a line about what cannot be asked for. */
-function readOptions() {
-  try {
-    return parse()
-  } catch (error) {
-    console.error(`check:coherence: ${(error as Error).message}\n\n${usage}`)
-    return process.exit(1)
-  }
-}
 
 function parse() {
   const { values } = parseArgs({
@@ -47,7 +38,7 @@ function parse() {
   return { ...values, minutes, instances }
 }
 
-type Options = ReturnType<typeof readOptions>
+type Options = ReturnType<typeof parse>
 
 /** Whether a stale read was found. */
 async function run({ minutes, instances, faults }: Options, mutant?: string): Promise<boolean> {
@@ -83,6 +74,6 @@ async function runAll(options: Options): Promise<boolean> {
   return caught
 }
 
-const options = readOptions()
+const options = readOptions('check:coherence', usage, parse)
 if (options.help) console.log(usage)
 else if (!(await runAll(options))) process.exitCode = 1

@@ -66,8 +66,7 @@ t.test('Redis paused: writes made meanwhile are seen by whoever uses it again', 
 
 t.test('a link that swallows everything is given up, ready or in its handshake', async (t) => {
   const redis = await startRedis(t)
-  const { hostname, port } = new URL(redis.url)
-  const proxy = await startProxy(t, { host: hostname, port: Number(port) })
+  const proxy = await startProxy(t, { host: '127.0.0.1', port: redis.port })
   const DATABASE_URL = await newDatabase(t)
   const REDIS_URL = `redis://127.0.0.1:${proxy.port}`
   const app = await startApp(t, { DATABASE_URL, REDIS_URL }, { titles: 50 })

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { zstdCompressSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
-import type { Redis } from 'ioredis'
 import t from 'tap'
 import { generateCsv } from '../../../db/import/generate.ts'
 import { readOutbox } from '../../../db/outbox.ts'
@@ -15,8 +14,8 @@ import { audit } from '../../../plugins/cache/auditor.ts'
 import { createEntry, encode } from '../../../plugins/cache/entry.ts'
 import { createLocalJournal } from '../../../plugins/cache/journal.ts'
 import { createCache, type Leading, markLease } from '../../../plugins/cache/protocol.ts'
+import { defineScripts } from '../../../plugins/cache/redis-commands.ts'
 import { createReplica } from '../../../plugins/cache/replica.ts'
-import { scripts } from '../../../plugins/cache/scripts.ts'
 import { dimensionTree } from '../../../plugins/cache/tree.ts'
 import { NotFound } from '../../../plugins/errors.ts'
 import { startApp, temporaryFolder } from '../../support/app.ts'
@@ -271,28 +270,21 @@ t.test('an answer whose description was damaged in Redis is made anew', async (t
 
 t.test('everything goes in small bites, however many tags there are', async (t) => {
   const { client } = await singleRedis(t)
-  for (const [name, lua] of Object.entries(scripts)) {
-    ;(client as Redis).defineCommand(`c:${name}`, { numberOfKeys: 1, lua })
-  }
-  const run = (name: string, ...args: (string | number)[]) =>
-    (client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[`c:${name}`]!(
-      '{animes}:@clock',
-      ...args,
-    )
-  await run('found', 'epoch', 'server', 1, '')
+  const run = defineScripts(client)
+  await run.found('epoch', 'server', 1, '')
   await until('it is quiet no more', async () => !(await client.exists('{animes}:@quiet')))
   const count = 12_000
   await Promise.all(
     Array.from({ length: count }, (_, id) =>
-      run('store', `anime:${id}`, JSON.stringify([`id:${id}`]), 'epoch', 0, 60_000, '{}', 'body'),
+      run.store(`anime:${id}`, JSON.stringify([`id:${id}`]), 'epoch', 0, 60_000, '{}', 'body'),
     ),
   )
   t.equal(await client.exists('{animes}:anime:1', `{animes}:anime:${count - 1}`), 2)
-  let told = await run('finish', '', '*', 'token')
+  let told = await run.finish('', '*', 'token')
   const left = await client.dbsize()
   t.ok(left > count && left < 2 * count, `after the first bite ${left} keys are left`)
   let bites = 1
-  for (; told === 2 && bites < 20; bites += 1) told = await run('kill', '*')
+  for (; told === 2 && bites < 20; bites += 1) told = await run.kill('*')
   t.equal(told, 1)
   t.ok(bites >= 4 && bites <= 8, `${bites} bites`)
   t.strictSame((await client.keys('*')).sort(), [
