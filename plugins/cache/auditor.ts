@@ -25,7 +25,7 @@ function nothingThere(error: { statusCode?: number }): undefined {
 }
 
 async function standing({ journal, memory }: Cache, key: string): Promise<Entry | undefined> {
-  return (await journal.catchUp()) ? memory.peek(key) : undefined
+  return journal.catchUp((current) => (current ? memory.peek(key) : undefined))
 }
 
 export interface AuditorOptions {

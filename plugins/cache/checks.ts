@@ -1,12 +1,32 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+/** What is to be done for each of those who wait to hear whether the instance has caught up. */
+type Waiting = ((current: boolean) => void)[]
+
+/** Waits in `waiting`, and gives what `use` makes of the news. */
+export function waitIn<T>(waiting: Waiting, use: (current: boolean) => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    waiting.push((current) => {
+      try {
+        resolve(use(current))
+      } catch (error) {
+        reject(error)
+      }
+    })
+  })
+}
+
+/** Tells all at once, those who came last first: they are the ones still in the processor's caches. */
+export function tell(waiting: Waiting, current: boolean): void {
+  for (let at = waiting.length - 1; at >= 0; at -= 1) waiting[at]!(current)
+}
 
 /** Requests that share one read, and how they hear of it. */
 interface Lot {
   size: number
-  /** Runs the read as the request that came first, so that its span is in that trace. */
-  within: ReturnType<typeof AsyncLocalStorage.snapshot>
-  most: PromiseWithResolvers<boolean>
-  rest: PromiseWithResolvers<boolean>
+  start: () => void
+  /** What the read will say, once it is started. */
+  answer: Promise<boolean>
+  most: Waiting
+  rest: Waiting
 }
 
 /** Of so many requests of a lot one hears of the read when the next is on its way, if there is one soon. */
@@ -22,23 +42,25 @@ const restOf = 8
  * Redis reads, the rest of the last lot is served, so that the loop is not idle meanwhile.
  *
  * @param read tells whether the instance has caught up; it never rejects
+ * @returns joins the next read, and gives what is made of it
  */
-export function shareReads(read: () => Promise<boolean>): () => Promise<boolean> {
+export function shareReads(read: () => Promise<boolean>) {
   let gathering: Lot | undefined
   let scheduled = false
   let waiting = 0
 
-  function join(): Promise<boolean> {
-    gathering ??= {
-      size: 0,
-      within: AsyncLocalStorage.snapshot(),
-      most: Promise.withResolvers(),
-      rest: Promise.withResolvers(),
-    }
+  function join<T>(use: (current: boolean) => T): Promise<T> {
+    gathering ??= open()
     gathering.size += 1
     if (!scheduled) setImmediate(endOfTurn)
     scheduled = true
-    return (gathering.size % restOf === 0 ? gathering.rest : gathering.most).promise
+    return waitIn(gathering.size % restOf === 0 ? gathering.rest : gathering.most, use)
+  }
+
+  /** A promise's callback runs in the trace of whoever made it: here of the request that came first. */
+  function open(): Lot {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    return { size: 0, start: resolve, answer: promise.then(read), most: [], rest: [] }
   }
 
   function endOfTurn(): void {
@@ -51,12 +73,13 @@ export function shareReads(read: () => Promise<boolean>): () => Promise<boolean>
     if (lot === undefined || lot.size * 2 < waiting) return
     gathering = undefined
     waiting += lot.size
-    lot.within(read).then((current) => {
-      lot.most.resolve(current)
+    lot.start()
+    lot.answer.then((current) => {
+      tell(lot.most, current)
       setImmediate(setImmediate, () => {
         waiting -= lot.size
         send()
-        lot.rest.resolve(current)
+        tell(lot.rest, current)
       })
     })
   }

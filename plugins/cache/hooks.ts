@@ -30,11 +30,15 @@ export function createHooks(app: FastifyInstance) {
     if (wanted === undefined) return done()
     const look = cache.look(wanted.key)
     const use = (found: Look) => {
-      request.look = found
-      if (found.status !== 'hit') return done()
-      sendEntry(cache, request, reply, found.entry, 'hit', carried(reply))
+      try {
+        request.look = found
+        if (found.status !== 'hit') return done()
+        sendEntry(cache, request, reply, found.entry, 'hit', carried(reply))
+      } catch (error) {
+        done(error as Error)
+      }
     }
-    if (look instanceof Promise) look.then(use, () => done()).catch(done)
+    if (look instanceof Promise) look.then(use, () => done())
     else use(look)
   }
 

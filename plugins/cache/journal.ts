@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { tell, waitIn } from './checks.ts'
 import type { pack } from './entry.ts'
 import { type CacheKey, type Change, everything, touches } from './keys.ts'
 import { markLease } from './protocol.ts'
@@ -25,10 +26,10 @@ export interface Listed {
 
 export interface Journal {
   /**
-   * Rule 4. Brings the replica up to a moment after this call. `false`: it cannot be told now (rule
-   * 8). Answers at once where nothing has to be asked.
+   * Rule 4. Brings the replica up to a moment after this call, and gives what `use` makes of it then.
+   * Not `current`: it cannot be told now (rule 8). At once where nothing has to be asked.
    */
-  catchUp: () => boolean | Promise<boolean>
+  catchUp: <T>(use: (current: boolean) => T) => T | Promise<T>
   /**
    * Rule 6. Opens a change: entries it touches are dead, and none is stored until the mark is finished
    * or its lease runs out. Not `placed`: the journal is out of reach, the outbox has to do.
@@ -112,20 +113,21 @@ export function createLocalJournal(
     return true
   }
 
-  let next: Promise<boolean> | undefined
+  let waiting: Parameters<typeof tell>[0] = []
   /**
    * The requests of one turn of the event loop share a check, which comes after all of them: what is
    * set immediate runs when every socket that had something to read has been read.
    */
-  const catchUp = () => {
-    if (foreignVersion === undefined) return true
-    next ??= new Promise((resolve) => {
+  const catchUp = <T>(use: (current: boolean) => T): T | Promise<T> => {
+    if (foreignVersion === undefined) return use(true)
+    if (waiting.length === 0) {
       setImmediate(() => {
-        next = undefined
-        resolve(check())
+        const all = waiting
+        waiting = []
+        tell(all, check())
       })
-    })
-    return next
+    }
+    return waitIn(waiting, use)
   }
 
   const finish = async (change: Change, mark: string | null) => {

@@ -136,9 +136,8 @@ export function createCache({ maxBytes, ttl, openJournal, wake }: CacheOptions) 
       return entry === undefined ? { status: 'miss' } : hit(entry)
     }
     const awake = wake()
-    const current =
-      awake === true ? journal.catchUp() : awake.then((may) => may && journal.catchUp())
-    return typeof current === 'boolean' ? lookNow(current) : current.then(lookNow)
+    if (awake === true) return journal.catchUp(lookNow)
+    return awake.then((may) => (may ? journal.catchUp(lookNow) : lookNow(false)))
   }
 
   /**

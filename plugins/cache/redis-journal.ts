@@ -201,7 +201,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   return {
-    catchUp: () => breaker.closed && check(),
+    catchUp: (use) => (breaker.closed ? check(use) : use(false)),
     finish,
     relay: finish,
     mark,

@@ -62,7 +62,7 @@ export const mutants: Record<string, Mutant> = {
         file: 'plugins/cache/protocol.ts',
         find: 'await journal.store(fill,',
         replace:
-          '(await journal.catchUp(), await journal.store({ ...fill, version: replica.version },',
+          '(await journal.catchUp(() => {}), await journal.store({ ...fill, version: replica.version },',
       },
       {
         file: 'plugins/cache/protocol.ts',
@@ -87,8 +87,8 @@ export const mutants: Record<string, Mutant> = {
       { file: 'plugins/cache/checks.ts', find: 'gathering = undefined\n', replace: '' },
       {
         file: 'plugins/cache/checks.ts',
-        find: 'lot.most.resolve(current)',
-        replace: 'if (gathering === lot) gathering = undefined\n      lot.most.resolve(current)',
+        find: 'tell(lot.most, current)',
+        replace: 'if (gathering === lot) gathering = undefined\n      tell(lot.most, current)',
       },
       {
         file: 'plugins/cache/redis-journal.ts',

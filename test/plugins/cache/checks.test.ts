@@ -7,7 +7,7 @@ import { shareReads } from '../../../plugins/cache/checks.ts'
 function setUp(travel: () => Promise<unknown>) {
   const seen = { value: 0, reads: 0, underWay: 0, mostUnderWay: 0 }
   let read = 0
-  const join = shareReads(async () => {
+  const share = shareReads(async () => {
     seen.reads += 1
     seen.underWay += 1
     seen.mostUnderWay = Math.max(seen.mostUnderWay, seen.underWay)
@@ -17,6 +17,7 @@ function setUp(travel: () => Promise<unknown>) {
     read = Math.max(read, value)
     return true
   })
+  const join = () => share((current) => current)
   return { seen, join, read: () => read }
 }
 
@@ -81,7 +82,7 @@ t.test('the rest of a lot hears of its read when the next one is on its way', as
   await turn()
   gates.shift()!()
   await Promise.all(all)
-  t.strictSame(order.slice(-2), ['7 with 2 reads sent', '15 with 2 reads sent'])
+  t.strictSame(order.slice(-2), ['15 with 2 reads sent', '7 with 2 reads sent'])
   t.ok(order.slice(0, 14).every((line) => line.endsWith('with 1 reads sent')))
   gates.shift()!()
   await Promise.all(next)
@@ -90,6 +91,20 @@ t.test('the rest of a lot hears of its read when the next one is on its way', as
 t.test('nobody waits for a next read that does not come', async (t) => {
   const { join } = setUp(() => turn())
   t.same(await Promise.all(Array.from({ length: 8 }, join)), Array(8).fill(true))
+})
+
+t.test('what fails for one request is told to it alone', async (t) => {
+  const share = shareReads(() => turn(true))
+  const told = Array.from({ length: 3 }, (_, index) =>
+    share(() => {
+      if (index === 1) throw new Error('only mine')
+      return index
+    }),
+  )
+  t.same(
+    (await Promise.allSettled(told)).map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
 })
 
 t.test('a read runs as one of the requests that it is for, as tracing needs it', async (t) => {
@@ -105,7 +120,7 @@ t.test('a read runs as one of the requests that it is for, as tracing needs it',
     for (let number = first; number < first + 50; number += 1) {
       await request.run(number, async () => {
         pending.add(number)
-        await join()
+        await join(() => {})
         pending.delete(number)
       })
       if (Math.random() < 0.7) await sleep(Math.random() * 3)
