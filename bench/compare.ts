@@ -25,7 +25,8 @@ export interface Outcome {
 
 /**
  * Loads every contender in turn, round after round, in changing order, so that what else the machine
- * does hits all alike. Before it, each is loaded for `warmUp` seconds.
+ * does hits all alike. Before it, each is loaded for `warmUp` seconds, by turns too, so that
+ * none has idled for longer than another.
  */
 export async function compare(
   contenders: Contender[],
@@ -39,7 +40,9 @@ export async function compare(
   const { load } = await findLoad()
   const measured = new Map(contenders.map(({ name }) => [name, [] as number[]]))
   const used = new Map(contenders.map(({ name }) => [name, [] as number[]]))
-  for (const { base } of contenders) await load(base + path, headers, warmUp)
+  for (let warm = 0; warm < warmUp; warm += 1) {
+    for (const { base } of contenders) await load(base + path, headers, 1)
+  }
   for (let round = 0; round < rounds; round += 1) {
     for (let turn = 0; turn < contenders.length; turn += 1) {
       const { name, base, child } = contenders[(round + turn) % contenders.length]!
