@@ -25,8 +25,8 @@ export interface Outcome {
 
 /**
  * Loads every contender in turn, round after round, in changing order, so that what else the machine
- * does hits all alike. Before it, each is loaded for `warmUp` seconds, by turns too, so that
- * none has idled for longer than another.
+ * does hits all alike. Before it, each is loaded for `warmUp` whole seconds, by turns
+ * too, so that none idles long before its first round.
  */
 export async function compare(
   contenders: Contender[],

@@ -1,7 +1,10 @@
 /** What is to be done for each of those who wait to hear whether the instance has caught up. */
-type Waiting = ((current: boolean) => void)[]
+export type Waiting = ((current: boolean) => void)[]
 
-/** Waits in `waiting`, and gives what `use` makes of the news. */
+/**
+ * Waits in `waiting`, and gives what `use` makes of the news. `use` runs in anybody's trace, among all
+ * who wait: it has to be short, and what is to be traced or may take longer comes after the promise.
+ */
 export function waitIn<T>(waiting: Waiting, use: (current: boolean) => T): Promise<T> {
   return new Promise((resolve, reject) => {
     waiting.push((current) => {
@@ -15,7 +18,7 @@ export function waitIn<T>(waiting: Waiting, use: (current: boolean) => T): Promi
 }
 
 /** Tells all at once, those who came last first: they are the ones still in the processor's caches. */
-export function tell(waiting: Waiting, current: boolean): void {
+export function tellAll(waiting: Waiting, current: boolean): void {
   for (let at = waiting.length - 1; at >= 0; at -= 1) waiting[at]!(current)
 }
 
@@ -42,12 +45,14 @@ const restOf = 8
  * Redis reads, the rest of the last lot is served, so that the loop is not idle meanwhile.
  *
  * @param read tells whether the instance has caught up; it never rejects
- * @returns joins the next read, and gives what is made of it
+ * @returns waits for the next read, and gives what `use` makes of it
  */
-export function shareReads(read: () => Promise<boolean>) {
+export function shareReads(
+  read: () => Promise<boolean>,
+): <T>(use: (current: boolean) => T) => Promise<T> {
   let gathering: Lot | undefined
   let scheduled = false
-  let waiting = 0
+  let unanswered = 0
 
   function join<T>(use: (current: boolean) => T): Promise<T> {
     gathering ??= open()
@@ -57,7 +62,7 @@ export function shareReads(read: () => Promise<boolean>) {
     return waitIn(gathering.size % restOf === 0 ? gathering.rest : gathering.most, use)
   }
 
-  /** A promise's callback runs in the trace of whoever made it: here of the request that came first. */
+  /** A callback runs in the trace of whoever attached it: here of the request that came first. */
   function open(): Lot {
     const { promise, resolve } = Promise.withResolvers<void>()
     return { size: 0, start: resolve, answer: promise.then(read), most: [], rest: [] }
@@ -70,16 +75,16 @@ export function shareReads(read: () => Promise<boolean>) {
 
   function send(): void {
     const lot = gathering
-    if (lot === undefined || lot.size * 2 < waiting) return
+    if (lot === undefined || lot.size * 2 < unanswered) return
     gathering = undefined
-    waiting += lot.size
+    unanswered += lot.size
     lot.start()
     lot.answer.then((current) => {
-      tell(lot.most, current)
+      tellAll(lot.most, current)
       setImmediate(setImmediate, () => {
-        waiting -= lot.size
+        unanswered -= lot.size
         send()
-        tell(lot.rest, current)
+        tellAll(lot.rest, current)
       })
     })
   }

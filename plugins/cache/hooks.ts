@@ -30,13 +30,9 @@ export function createHooks(app: FastifyInstance) {
     if (wanted === undefined) return done()
     const look = cache.look(wanted.key)
     const use = (found: Look) => {
-      try {
-        request.look = found
-        if (found.status !== 'hit') return done()
-        sendEntry(cache, request, reply, found.entry, 'hit', carried(reply))
-      } catch (error) {
-        done(error as Error)
-      }
+      request.look = found
+      if (found.status !== 'hit') return done()
+      sendEntry(cache, request, reply, found.entry, 'hit', carried(reply))
     }
     if (look instanceof Promise) look.then(use, () => done())
     else use(look)

@@ -28,7 +28,8 @@ export function sharedHeaders(reply: FastifyReply, more: Record<string, string>)
 
 /**
  * Sends an entry past Fastify's reply: body, coding and header block are ready, and 304 needs no body.
- * `carried` are fields that a plugin has set for this request alone.
+ * `carried` are fields that a plugin has set for this request alone. What fails here ends the connection:
+ * Fastify, told to keep off, would leave the client waiting.
  */
 export function sendEntry(
   cache: Cache,
@@ -39,21 +40,26 @@ export function sendEntry(
   carried: readonly string[],
 ): void {
   reply.hijack()
-  const condition = request.headers['if-none-match']
-  if (condition !== undefined && noneMatch(condition, entry.etag)) {
-    const etag = etagIn(entry, codingOf(entry, codingFor(request)))
-    reply.raw.writeHead(304, [...headerBlock(entry, etag, status), ...carried]).end()
-    return
-  }
-  const variant = cache.encode(entry, codingFor(request))
+  const fail = (error: unknown) => void reply.raw.destroy(error as Error)
   const send = (made: Variant) => {
     const block = status === 'hit' ? hitBlock(entry, made) : bodyBlock(entry, made, status)
     reply.raw.writeHead(200, carried.length > 0 ? [...block, ...carried] : block)
     if (request.method === 'HEAD') reply.raw.end()
     else reply.raw.end(made.sent, 'latin1')
   }
-  if (variant instanceof Promise) variant.then(send).catch((error) => reply.raw.destroy(error))
-  else send(variant)
+  try {
+    const condition = request.headers['if-none-match']
+    if (condition !== undefined && noneMatch(condition, entry.etag)) {
+      const etag = etagIn(entry, codingOf(entry, codingFor(request)))
+      reply.raw.writeHead(304, [...headerBlock(entry, etag, status), ...carried]).end()
+      return
+    }
+    const variant = cache.encode(entry, codingFor(request))
+    if (variant instanceof Promise) variant.then(send).catch(fail)
+    else send(variant)
+  } catch (error) {
+    fail(error)
+  }
 }
 
 /** Fields set for this request alone (CORS), in the form `writeHead` takes. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { tell, waitIn } from './checks.ts'
+import { tellAll, type Waiting, waitIn } from './checks.ts'
 import type { pack } from './entry.ts'
 import { type CacheKey, type Change, everything, touches } from './keys.ts'
 import { markLease } from './protocol.ts'
@@ -27,7 +27,8 @@ export interface Listed {
 export interface Journal {
   /**
    * Rule 4. Brings the replica up to a moment after this call, and gives what `use` makes of it then.
-   * Not `current`: it cannot be told now (rule 8). At once where nothing has to be asked.
+   * Not `current`: it cannot be told now (rule 8). At once where nothing has to be asked; else `use`
+   * is called among those of other requests, see `waitIn`.
    */
   catchUp: <T>(use: (current: boolean) => T) => T | Promise<T>
   /**
@@ -85,6 +86,15 @@ export interface JournalEvents {
   onReset: (version: Version) => void
 }
 
+/** What cannot be told is not so. */
+function attempt(check: () => boolean): boolean {
+  try {
+    return check()
+  } catch {
+    return false
+  }
+}
+
 /** A name that no other will ever have. */
 export const randomToken = () => randomBytes(9).toString('base64url')
 
@@ -113,7 +123,7 @@ export function createLocalJournal(
     return true
   }
 
-  let waiting: Parameters<typeof tell>[0] = []
+  let waiting: Waiting = []
   /**
    * The requests of one turn of the event loop share a check, which comes after all of them: what is
    * set immediate runs when every socket that had something to read has been read.
@@ -124,7 +134,7 @@ export function createLocalJournal(
       setImmediate(() => {
         const all = waiting
         waiting = []
-        tell(all, check())
+        tellAll(all, attempt(check))
       })
     }
     return waitIn(waiting, use)

@@ -87,8 +87,8 @@ export const mutants: Record<string, Mutant> = {
       { file: 'plugins/cache/checks.ts', find: 'gathering = undefined\n', replace: '' },
       {
         file: 'plugins/cache/checks.ts',
-        find: 'tell(lot.most, current)',
-        replace: 'if (gathering === lot) gathering = undefined\n      tell(lot.most, current)',
+        find: 'tellAll(lot.most, current)',
+        replace: 'if (gathering === lot) gathering = undefined\n      tellAll(lot.most, current)',
       },
       {
         file: 'plugins/cache/redis-journal.ts',

@@ -99,6 +99,39 @@ t.test('an outbox row written by hand is sorted, or counts as everything', async
   }
 })
 
+t.test(
+  'what cannot be told of other processes makes no hit, and nobody waits for it',
+  async (t) => {
+    const replica = createReplica()
+    const events = { onEntry: replica.append, onReset: replica.reset }
+    let broken = false
+    const journal = createLocalJournal(replica, events, () => {
+      if (broken) throw new Error('no such database')
+      return 1
+    })
+    const current = () => journal.catchUp((current) => current)
+    t.same(await Promise.all([current(), current()]), [true, true])
+    broken = true
+    t.same(await Promise.all([current(), current()]), [false, false])
+    broken = false
+    t.equal(await current(), true)
+  },
+)
+
+t.test('a hit that cannot be sent ends its connection, and no other', async (t) => {
+  const app = await startApp(t, {}, { titles: 3 })
+  const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/v1/animes`
+  for (const query of ['?limit=1', '?limit=2']) await (await fetch(url + query)).text()
+  const [entry] = [...app.cache.memory.values()].filter(({ key }) => key.endsWith('limit=1'))
+  ;(entry!.headers as string[]).push('x-broken', 'two\nlines')
+  for (const condition of ['"another"', '*']) {
+    const signal = AbortSignal.timeout(5000)
+    const headers = { 'if-none-match': condition }
+    await t.rejects(fetch(`${url}?limit=1`, { headers, signal }), { message: 'fetch failed' })
+  }
+  t.match((await fetch(`${url}?limit=2`)).headers.get('cache-status'), '; hit;')
+})
+
 t.test('in one process, a mark whose write never ended is lifted with its lease', async (t) => {
   const replica = createReplica()
   const events = { onEntry: replica.append, onReset: replica.reset }
