@@ -17,7 +17,10 @@ export interface Contender {
 export interface Outcome {
   /** Requests a second, the median over the rounds. */
   rates: Map<string, number>
-  /** How fast the first contender is against another: the median of the rounds' ratios. */
+  /**
+   * How fast the first contender is against another: the median of the rounds' ratios. Contenders of
+   * one name, as many of each, count as one.
+   */
   ratio: (to: string) => number
   /** Microseconds of processor that a request takes, the median over the rounds. */
   processor: Map<string, number>
@@ -34,20 +37,22 @@ export async function compare(
     path,
     headers = {},
     warmUp = 1,
-  }: { path: string; headers?: Record<string, string>; warmUp?: number },
+    connections,
+  }: { path: string; headers?: Record<string, string>; warmUp?: number; connections?: number },
   { seconds, rounds, say }: BenchOptions,
 ): Promise<Outcome> {
   const { load } = await findLoad()
   const measured = new Map(contenders.map(({ name }) => [name, [] as number[]]))
   const used = new Map(contenders.map(({ name }) => [name, [] as number[]]))
+  const inTurn = (round: number) =>
+    contenders.map((_, turn) => contenders[(round + turn) % contenders.length]!)
   for (let warm = 0; warm < warmUp; warm += 1) {
-    for (const { base } of contenders) await load(base + path, headers, 1)
+    for (const { base } of inTurn(warm)) await load(base + path, headers, 1, connections)
   }
   for (let round = 0; round < rounds; round += 1) {
-    for (let turn = 0; turn < contenders.length; turn += 1) {
-      const { name, base, child } = contenders[(round + turn) % contenders.length]!
+    for (const { name, base, child } of inTurn(round)) {
       const before = child === undefined ? 0 : processorTime(child)
-      const rate = await load(base + path, headers, seconds)
+      const rate = await load(base + path, headers, seconds, connections)
       measured.get(name)!.push(rate)
       if (child !== undefined) {
         used.get(name)!.push((processorTime(child) - before) / (rate * seconds))
@@ -74,7 +79,7 @@ const ofConnection = new Set(['date', 'connection', 'keep-alive', 'transfer-enco
 
 /** Bare servers of the given kinds that send what the service answers, byte for byte. */
 export async function startBare(
-  service: Started,
+  service: Pick<Started, 'base'>,
   kinds: ('http' | 'fastify' | 'fastify-body')[],
   folder: string,
   { path, headers = {} }: { path: string; headers?: Record<string, string> },

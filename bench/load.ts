@@ -9,8 +9,10 @@ export type Load = (
   url: string,
   headers: Record<string, string>,
   seconds: number,
+  connections?: number,
 ) => Promise<number>
 
+/** Clients that ask again as soon as they are answered, where nothing else is said. */
 export const connections = 50
 
 /** `wrk` where it is installed, since one autocannon process is slower than the service. */
@@ -22,9 +24,9 @@ export async function findLoad(): Promise<{ load: Load; tool: string }> {
   return installed ? { load: wrk, tool: 'wrk' } : { load: cannon, tool: 'autocannon' }
 }
 
-const wrk: Load = async (url, headers, seconds) => {
+const wrk: Load = async (url, headers, seconds, clients = connections) => {
   const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, ...fields, url]
+  const args = ['-t1', `-c${clients}`, `-d${seconds}s`, ...fields, url]
   const { stdout } = await run('wrk', args)
   // A timeout is a slow answer, on a machine that has other things to do.
   if (/Non-2xx|Socket errors: (?!connect 0, read 0, write 0)/.test(stdout))
@@ -34,11 +36,11 @@ const wrk: Load = async (url, headers, seconds) => {
   return Number(rate)
 }
 
-const cannon: Load = async (url, headers, seconds) => {
+const cannon: Load = async (url, headers, seconds, clients = connections) => {
   const { requests, non2xx, errors } = await autocannon({
     url,
     headers,
-    connections,
+    connections: clients,
     duration: seconds,
     workers: 2,
   })

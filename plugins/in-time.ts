@@ -13,6 +13,15 @@ export function inTime<T>(command: Promise<T>, limit = patience): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () => reject(new Late(`no answer within ${limit} ms`))
     const timer = setTimeout(() => setImmediate(late), limit)
-    command.then(resolve, reject).finally(() => clearTimeout(timer))
+    command.then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
   })
 }
