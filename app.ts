@@ -2,7 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions, LogController
 import type { Config } from './config.ts'
 import accounts from './plugins/accounts/index.ts'
 import auth from './plugins/auth.ts'
-import cache from './plugins/cache/index.ts'
+import catalogueCache from './plugins/catalogue-cache.ts'
 import config from './plugins/config.ts'
 import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
@@ -57,10 +57,10 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
   await app.register(rateLimit)
   await app.register(auth)
   await app.register(accounts)
-  await app.register(cache)
+  await app.register(security)
+  await app.register(catalogueCache)
   await app.register(metrics)
   await app.register(requestLog)
-  await app.register(security)
   await app.register(openapi)
 
   await app.register(health)

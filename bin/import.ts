@@ -51,16 +51,16 @@ async function main(argv: string[]): Promise<number> {
     await migrate(database)
     const stage = openStage(config, database)
     const { REDIS_URL: redis } = config
-    return await run(given, file, redis === undefined ? stage : await announcing(stage, redis))
+    return await run(given, file, redis === undefined ? stage : await purging(stage, redis))
   } finally {
     await database.close()
   }
 }
 
-/** Loads the Redis client only where there is one to tell. */
-async function announcing(stage: OpenStage, url: string): Promise<OpenStage> {
-  const { announced } = await import('../plugins/cache/announce.ts')
-  return announced(stage, url, () =>
+/** Loads the Redis client only where it is needed. */
+async function purging(stage: OpenStage, url: string): Promise<OpenStage> {
+  const { withPurge } = await import('../plugins/purge-after-import.ts')
+  return withPurge(stage, url, () =>
     console.error('redis cannot be reached: the service follows within two seconds'),
   )
 }

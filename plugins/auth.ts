@@ -33,9 +33,9 @@ declare module '@fastify/jwt' {
 declare module 'fastify' {
   interface FastifyInstance {
     /** The `onRequest` hooks of the reading routes: what READ_ROLE asks for. */
-    readers: onRequestHookHandler[]
+    requireReader: onRequestHookHandler[]
     /** An `onRequest` hook that lets in callers of this role or a higher one. */
-    mustBe: (role: Role) => onRequestHookHandler
+    requireRole: (role: Role) => onRequestHookHandler
     /** Makes an access token for `user`; it stands for JWT_TTL, whatever happens meanwhile. */
     accessToken: (user: UserRow) => string
   }
@@ -93,7 +93,7 @@ async function authPlugin(app: FastifyInstance) {
     return { id: Number(sub), email, role, tokenId: jti }
   }
 
-  function mustBe(role: Role): onRequestHookHandler {
+  function requireRole(role: Role): onRequestHookHandler {
     const hook: onRequestHookHandler = (request, _reply, done) => {
       try {
         request.user = authenticate(request)
@@ -107,8 +107,11 @@ async function authPlugin(app: FastifyInstance) {
     return hook
   }
 
-  app.decorate('mustBe', mustBe)
-  app.decorate('readers', config.READ_ROLE === 'public' ? [] : [mustBe(config.READ_ROLE)])
+  app.decorate('requireRole', requireRole)
+  app.decorate(
+    'requireReader',
+    config.READ_ROLE === 'public' ? [] : [requireRole(config.READ_ROLE)],
+  )
   app.decorate('accessToken', ({ id, email, role }) =>
     app.jwt.current.sign({ sub: String(id), email, role, jti: randomUUID() }),
   )

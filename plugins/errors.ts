@@ -97,7 +97,7 @@ async function errorsPlugin(app: FastifyInstance) {
       }
       if (error.headers !== undefined) reply.headers(error.headers)
       const status = error.statusCode ?? 500
-      if (error instanceof Unavailable) {
+      if (status === 503) {
         const { message: reason } = (error.cause ?? {}) as Partial<Error>
         request.log.warn({ reason }, error.message)
         return problem(request, reply, status, error.message)

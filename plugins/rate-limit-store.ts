@@ -1,7 +1,7 @@
 import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
-import { inTime } from './in-time.ts'
+import { withTimeout } from './cache/with-timeout.ts'
 
 interface Count {
   current: number
@@ -41,7 +41,7 @@ function sharedCounter(redis: Redis): Counter {
   return async (key, window) => {
     const here = local(key, window)
     try {
-      const answer = await inTime(redis.eval(script, 1, `anime-api:limit:${key}`, window))
+      const answer = await withTimeout(redis.eval(script, 1, `anime-api:limit:${key}`, window))
       const [current, ttl] = answer as [number, number]
       return { current, ttl }
     } catch {

@@ -3,6 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Cluster, type ClusterNode, Redis, type RedisOptions } from 'ioredis'
 
+/** The hash tag of the cache's keys. */
+export const cacheHashTag = 'animes'
+
 /** How often a lost connection is tried again, in milliseconds. */
 const reconnectEvery = 250
 

@@ -7,7 +7,7 @@ import fp from 'fastify-plugin'
  */
 async function requestLogPlugin(app: FastifyInstance) {
   app.addHook('onResponse', (request, reply, done) => {
-    if (request.look?.status !== 'hit') {
+    if (request.cacheLookup?.status !== 'hit') {
       const { method, url, traceId } = request
       const ms = Math.round(reply.elapsedTime * 10) / 10
       const { statusCode: status } = reply

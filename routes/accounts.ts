@@ -153,7 +153,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/me',
     {
-      onRequest: app.mustBe('user'),
+      onRequest: app.requireRole('user'),
       schema: {
         operationId: 'me',
         summary: 'The account of the access token, as it is now',

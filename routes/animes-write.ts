@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
+import type { Transaction } from 'kysely'
 import type { Static } from 'typebox'
+import { rowTags } from '../catalogue/tags.ts'
 import { type AnimeRow, deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
+import type { Schema } from '../db/schema.ts'
 import { etagOf, opaque } from '../plugins/cache/entry.ts'
-import { imageOf } from '../plugins/cache/keys.ts'
 import { NotFound, PreconditionFailed } from '../plugins/errors.ts'
 import { renderAnime } from './render.ts'
 import { Anime, AnimeChanges, AnimeId, NewAnime, problems } from './schemas.ts'
@@ -13,18 +15,17 @@ const tags = ['catalogue']
 const security = [{ bearer: [] }]
 
 /**
- * The catalogue, for writing, by admins. Each route commits through `request.write`, which marks what
- * it changes; the cache's hook ends the invalidation before the answer leaves.
+ * The catalogue, for writing, by admins. Each route commits through `request.write`, so that what it
+ * changed is gone from every cache before the answer leaves.
  */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { database } = app
-  const onRequest = app.mustBe('admin')
+  const onRequest = app.requireRole('admin')
 
   app.post(
     '/animes',
     {
       onRequest,
-      config: { invalidates: true },
       schema: {
         operationId: 'addAnime',
         summary: 'Add a title',
@@ -35,9 +36,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const row = await request.write(async (trx) => {
+      const row = await request.write(async (trx: Transaction<Schema>) => {
         const result = await insertAnime(database, trx, valuesOf(request.body))
-        return { result, change: [imageOf(result)] }
+        return { result, change: [rowTags(result)] }
       })
       return answer(reply.code(201).header('location', `/v1/animes/${row.id}`), row)
     },
@@ -47,7 +48,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/animes/:id',
     {
       onRequest,
-      config: { invalidates: true },
       schema: {
         operationId: 'changeAnime',
         summary: 'Change a title; with `If-Match`, only as it was seen',
@@ -59,7 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const row = await request.write(async (trx) => {
+      const row = await request.write(async (trx: Transaction<Schema>) => {
         const before = found(request.params.id, await lockAnime(database, trx, request.params.id))
         checkMatch(request.headers['if-match'], before)
         const { genres, ...changes } = request.body
@@ -67,7 +67,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           ...changes,
           ...(genres === undefined ? {} : { genres: JSON.stringify(genres) }),
         })
-        return { result, change: [imageOf(before), imageOf(result)] }
+        return { result, change: [rowTags(before), rowTags(result)] }
       })
       return answer(reply, row)
     },
@@ -77,7 +77,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/animes/:id',
     {
       onRequest,
-      config: { invalidates: true },
       schema: {
         operationId: 'removeAnime',
         summary: 'Remove a title; with `If-Match`, only as it was seen',
@@ -88,11 +87,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      await request.write(async (trx) => {
+      await request.write(async (trx: Transaction<Schema>) => {
         const before = found(request.params.id, await lockAnime(database, trx, request.params.id))
         checkMatch(request.headers['if-match'], before)
         await deleteAnime(trx, before.id)
-        return { result: undefined, change: [imageOf(before)] }
+        return { result: undefined, change: [rowTags(before)] }
       })
       return reply.code(204).send()
     },

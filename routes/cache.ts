@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { everything } from '../plugins/cache/keys.ts'
+import { everything } from '../plugins/cache/index.ts'
 import { answers, problems } from './schemas.ts'
 
 const tags = ['operation']
 const security = [{ bearer: [] }]
 const count = Type.Integer({ minimum: 0 })
 
-const Held = Type.Object({
+const CacheEntryInfo = Type.Object({
   key: Type.String(),
   tags: Type.Array(Type.String()),
   bytes: count,
@@ -17,7 +17,7 @@ const Held = Type.Object({
   tier: Type.Enum(['memory', 'redis']),
 })
 
-const Cached = Type.Object({
+const CacheReport = Type.Object({
   totals: Type.Object({
     hits: count,
     misses: count,
@@ -29,13 +29,13 @@ const Cached = Type.Object({
     bytes: count,
     redis: Type.Enum(['ok', 'unavailable', 'unset']),
   }),
-  data: Type.Array(Held),
+  data: Type.Array(CacheEntryInfo),
 })
 
 /** What the cache holds, and how to empty it; for admins. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { cache } = app
-  const onRequest = app.mustBe('admin')
+  const onRequest = app.requireRole('admin')
 
   app.get(
     '/cache',
@@ -50,13 +50,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           { limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 }) },
           { additionalProperties: false },
         ),
-        response: answers(Cached, 400, 401, 403),
+        response: answers(CacheReport, 400, 401, 403),
       },
     },
     async ({ query }, reply) => {
       const { hits, misses, bypasses } = cache.totals
       const hitRatio = hits / Math.max(1, hits + misses + bypasses)
-      const { size: entries, calculatedSize: bytes } = cache.memory
+      const { size: entries, bytes } = cache.memory
       const redis = cache.journal.state()
       const totals = { ...cache.totals, hitRatio, entries, bytes, redis }
       reply.header('cache-control', 'no-store')
@@ -68,7 +68,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/cache',
     {
       onRequest,
-      config: { invalidates: true },
       schema: {
         operationId: 'purgeCache',
         summary: 'Remove every answer, or with `key` one',

@@ -1,7 +1,8 @@
 import type { Static } from 'typebox'
+import { queryTags } from '../catalogue/tags.ts'
 import { type AnimeRow, animeColumns, type ListQuery } from '../db/animes.ts'
 import { type CursorValues, type SortKey, sortable, totalOrder } from '../db/keyset.ts'
-import { type CacheKey, canonicalKey, dimensionsOf } from '../plugins/cache/keys.ts'
+import { type CacheKey, canonicalKey } from '../plugins/cache/index.ts'
 import { BadField } from '../plugins/errors.ts'
 import type { ListParameters } from './schemas.ts'
 
@@ -45,7 +46,7 @@ export function parseList(parameters: Parameters): ParsedList {
 
 export const listKey = ({ canonical, query }: ParsedList): CacheKey => ({
   key: canonicalKey('animes', canonical),
-  dimensions: dimensionsOf(query.filters),
+  tags: queryTags(query.filters),
 })
 
 /**

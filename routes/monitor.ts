@@ -41,7 +41,7 @@ export default async function routes(app: FastifyInstance) {
   }
   app.get(
     '/monitor/data',
-    { ...quiet, onRequest: app.config.READ_ROLE === 'public' ? [] : [app.mustBe('admin')] },
+    { ...quiet, onRequest: app.config.READ_ROLE === 'public' ? [] : [app.requireRole('admin')] },
     async (_request, reply) => {
       reply.header('cache-control', 'no-store')
       return takeSnapshot(app.metrics)

@@ -1,37 +1,38 @@
 import { context, ROOT_CONTEXT, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
-import type { Cache, Landing, Leading, Look } from '../plugins/cache/protocol.ts'
+import type { LookupResult } from '../plugins/cache/lookup.ts'
+import type { Cache, Leader, Outcome } from '../plugins/cache/protocol.ts'
 
 /** What the request's span says of the cache. */
 const attribute = { key: 'anime_api.cache.key', status: 'anime_api.cache.status' }
 
 /**
- * Puts a span around each lookup, each wait for (or lead of) a query, and each store, as children of
- * the request's span, which gets key and status too. The cache itself knows nothing of it; requests
- * that are not sampled pay for one look at the active span.
+ * Puts a span around each lookup, each join of a query and each store, as children of the request's span,
+ * which gets key and status too. The cache itself knows nothing of it. A request that is not sampled
+ * pays for one read of the active span.
  */
 export function traceCache(cache: Cache): void {
-  const { look, begin, store } = cache
+  const { lookup, join, store } = cache
 
-  cache.look = (key) => {
+  cache.lookup = (key) => {
     const parent = recording()
-    if (parent === undefined) return look(key)
+    if (parent === undefined) return lookup(key)
     return within(
       'cache lookup',
       key,
-      () => look(key),
-      ({ status }, span) => tell(status, key, span, parent),
+      () => lookup(key),
+      ({ status }, span) => describeLookup(status, key, span, parent),
     )
   }
 
-  cache.begin = (wanted, seen) => {
+  cache.join = (wanted, seen) => {
     const parent = recording()
-    if (parent === undefined) return begin(wanted, seen)
+    if (parent === undefined) return join(wanted, seen)
     return within(
       'cache wait',
       wanted.key,
-      () => begin(wanted, seen),
-      (begun, span) => tell(outcomeOf(begun, seen), wanted.key, span, parent),
-    ) as Promise<Landing | Leading>
+      () => join(wanted, seen),
+      (joined, span) => describeLookup(outcomeOf(joined, seen), wanted.key, span, parent),
+    ) as Promise<Outcome | Leader>
   }
 
   cache.store = (fill, answer) => {
@@ -45,11 +46,11 @@ export function traceCache(cache: Cache): void {
   }
 }
 
-function outcomeOf(begun: Landing | Leading, seen: Look): string {
-  return 'fill' in begun ? seen.status : begun.hit ? 'hit' : 'miss'
+function outcomeOf(joined: Outcome | Leader, seen: LookupResult): string {
+  return 'fill' in joined ? seen.status : joined.hit ? 'hit' : 'miss'
 }
 
-function tell(status: string, key: string, span: Span, parent: Span): void {
+function describeLookup(status: string, key: string, span: Span, parent: Span): void {
   span.setAttribute(attribute.status, status)
   parent.setAttribute(attribute.status, status)
   parent.setAttribute(attribute.key, key)
@@ -63,7 +64,7 @@ function recording(): Span | undefined {
   return span?.isRecording() ? span : undefined
 }
 
-/** Runs `work` in a span of its own; `describe` tells the span what came of it. */
+/** Runs `work` in a span of its own; `describe` gives the span its result. */
 function within<T>(
   name: string,
   key: string,

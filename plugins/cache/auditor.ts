@@ -1,31 +1,32 @@
 import { type Entry, etagOf } from './entry.ts'
-import type { CacheKey } from './keys.ts'
 import type { Cache } from './protocol.ts'
+import { systemRuntime } from './runtime.ts'
 
-/** A cached answer and the way to make it anew from the database. */
-export interface Auditable extends CacheKey {
-  read: () => Promise<string>
+/** A cached answer, and how to read it again from the database. */
+export interface Auditable {
+  key: string
+  read: () => Promise<Buffer | string>
 }
 
 /**
- * Reads the answer anew and compares, if it stood unchanged from before that query until after it: no
- * write was marked meanwhile that touches it. `undefined`: it did not, there is nothing to compare.
+ * Reads an answer again and compares. Undefined: there is nothing to compare, since a write that touches
+ * it was marked before the query or meanwhile.
  */
 export async function audit(cache: Cache, { key, read }: Auditable): Promise<boolean | undefined> {
-  const before = await standing(cache, key)
+  const before = await currentEntry(cache, key)
   if (before === undefined) return undefined
-  const etag = await read().then(etagOf, nothingThere)
-  if ((await standing(cache, key)) !== before) return undefined
+  const etag = await read().then(etagOf, undefinedIfNotFound)
+  if ((await currentEntry(cache, key)) !== before) return undefined
   return etag === before.etag
 }
 
-/** A title that is gone is an answer too. */
-function nothingThere(error: { statusCode?: number }): undefined {
+/** A row that is gone is an answer too: the cached one is wrong. */
+function undefinedIfNotFound(error: { statusCode?: number }): undefined {
   if (error.statusCode !== 404) throw error
 }
 
-async function standing({ journal, memory }: Cache, key: string): Promise<Entry | undefined> {
-  return journal.catchUp((current) => (current ? memory.peek(key) : undefined))
+async function currentEntry({ journal, memory }: Cache, key: string): Promise<Entry | undefined> {
+  return journal.sync((current) => (current ? memory.peek(key) : undefined))
 }
 
 export interface AuditorOptions {
@@ -33,33 +34,39 @@ export interface AuditorOptions {
   /** Answers asked for lately, the latest first. */
   candidates: () => Iterable<Auditable>
   /** Milliseconds between two audits. */
-  every: number
+  interval: number
   onStale: (key: string) => void
-  onError: (error: unknown) => void
+  /** Called with the key of an answer that could not be read again. */
+  onError: (error: unknown, key: string) => void
 }
 
 /**
- * Keeps the cache honest in production: now and then it takes an answer that was hit since it was
- * last looked at and reads it from the database again. What it counts must stay 0.
+ * Watches the cache in production: at intervals it takes an answer that was hit since its last audit, and
+ * reads it from the database again. `cache_stale_reads_total` counts what differs, and must stay 0.
  */
-export function startAuditor({ cache, candidates, every, onStale, onError }: AuditorOptions) {
+export function startAuditor({ cache, candidates, interval, onStale, onError }: AuditorOptions) {
   const audited = new WeakMap<Entry, number>()
 
-  async function round(): Promise<void> {
+  async function auditOne(): Promise<void> {
     for (const candidate of candidates()) {
-      const entry = cache.memory.peek(candidate.key)
+      const { key } = candidate
+      const entry = cache.memory.peek(key)
       if (entry === undefined || entry.hits === (audited.get(entry) ?? 0)) continue
       audited.set(entry, entry.hits)
-      const honest = await audit(cache, candidate)
-      if (honest === false) {
-        cache.totals.staleReads += 1
-        onStale(candidate.key)
+      try {
+        if ((await audit(cache, candidate)) === false) {
+          cache.totals.staleReads += 1
+          onStale(key)
+        }
+      } catch (error) {
+        onError(error, key)
       }
       return
     }
   }
 
-  const timer = setInterval(() => void round().catch(onError), every)
-  timer.unref()
-  return { round, stop: () => clearInterval(timer) }
+  const stop = systemRuntime.every(interval, () => void auditOne())
+  return { auditOne, stop }
 }
+
+export type Auditor = ReturnType<typeof startAuditor>

@@ -8,7 +8,7 @@ export type Coding = 'identity' | 'zstd' | 'br' | 'gzip'
 /** A complete answer, ready to send again. */
 export interface Entry {
   readonly key: string
-  readonly dimensions: readonly string[]
+  readonly tags: readonly string[]
   /** Bytes of the body as it is, in no coding. */
   readonly length: number
   /** The opaque part of the strong ETag of the identity body. */
@@ -59,7 +59,7 @@ const codecs: Record<Exclude<Coding, 'identity'>, (body: Buffer) => Promise<Buff
 
 export const etagOf = (body: Buffer | string) => hash('sha1', body, 'base64url')
 
-type Fields = Pick<Entry, 'key' | 'dimensions' | 'length' | 'etag' | 'headers' | 'made' | 'expires'>
+type Fields = Pick<Entry, 'key' | 'tags' | 'length' | 'etag' | 'headers' | 'made' | 'expires'>
 
 /** An entry with its body in one coding. */
 export function createEntry(fields: Fields, coding: Coding, bytes: Buffer): Entry {
@@ -88,13 +88,13 @@ export const codingOf = ({ length }: Entry, coding: Coding): Coding =>
 const encoding = new WeakMap<Entry, Map<Coding, Promise<Variant>>>()
 
 /**
- * The body in `coding`, made on first demand and kept; requests meanwhile share the work. `onMade`
- * hears that the entry has grown.
+ * The body in `coding`, made on first demand and kept; concurrent requests share the work. `onGrow` is
+ * called when the entry has grown by it.
  */
 export function encode(
   entry: Entry,
   coding: Coding,
-  onMade: (entry: Entry) => void,
+  onGrow: (entry: Entry) => void,
 ): Variant | Promise<Variant> {
   const wanted = codingOf(entry, coding)
   const made = entry.variants.get(wanted)
@@ -110,7 +110,7 @@ export function encode(
       .then((bytes) => {
         const encoded = variant(entry, wanted, bytes)
         entry.variants.set(wanted, encoded)
-        onMade(entry)
+        onGrow(entry)
         return encoded
       })
       .finally(() => pending.delete(wanted))
@@ -126,12 +126,12 @@ async function make(entry: Entry, coding: Coding): Promise<Buffer> {
 }
 
 /** The form of a packed answer; another number is another form, and not read. */
-const packedForm = 2
+const packedForm = 3
 
 /** What is kept of an answer beside its packed body. */
 export interface PackedMeta {
   form: number
-  dimensions: string[]
+  tags: string[]
   etag: string
   headers: string[]
   length: number
@@ -146,17 +146,17 @@ const sumOf = (meta: Omit<PackedMeta, 'sum'>, bytes: Buffer) =>
 /** An entry in the form in which instances share it: one zstd body and what else there is to say. */
 export async function pack(
   entry: Entry,
-  onMade: (entry: Entry) => void,
+  onGrow: (entry: Entry) => void,
 ): Promise<{ meta: PackedMeta; bytes: Buffer }> {
-  const { coding, bytes } = await encode(entry, 'zstd', onMade)
-  const { dimensions, etag, headers, length } = entry
+  const { coding, bytes } = await encode(entry, 'zstd', onGrow)
+  const { tags, etag, headers, length } = entry
   const form = packedForm
-  const meta = { form, dimensions: [...dimensions], etag, headers: [...headers], length, coding }
+  const meta = { form, tags: [...tags], etag, headers: [...headers], length, coding }
   return { meta: { ...meta, sum: sumOf(meta, bytes) }, bytes }
 }
 
 /**
- * The entry of a packed answer; its body stays packed until somebody wants it otherwise.
+ * The entry of a packed answer; its body stays packed until a client asks for another coding.
  * @throws Error when it is damaged, or was packed in another form
  */
 export function unpack({
@@ -167,8 +167,8 @@ export function unpack({
   const { sum, ...meta } = JSON.parse(text) as PackedMeta
   if (meta.form !== packedForm) throw new Error(`a packed answer of form ${meta.form}`)
   if (sumOf(meta, bytes) !== sum) throw new Error('a packed answer is damaged')
-  const { dimensions, etag, headers, length, coding } = meta
-  return createEntry({ ...fields, dimensions, etag, headers, length }, coding, bytes)
+  const { tags, etag, headers, length, coding } = meta
+  return createEntry({ ...fields, tags, etag, headers, length }, coding, bytes)
 }
 
 /** Bytes of memory that an entry takes, near enough. */

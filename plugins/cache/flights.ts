@@ -1,52 +1,49 @@
-/** A query for a key: what comes of it, for those who wait. */
+/** A query for one key that other requests may wait for. */
 export interface Flight<T> {
   outcome: Promise<T | undefined>
-  land: (result: T | undefined) => void
+  settle: (result: T | undefined) => void
 }
 
-const flight = <T>(): Flight<T> => {
-  const { promise: outcome, resolve: land } = Promise.withResolvers<T | undefined>()
-  return { outcome, land }
+const createFlight = <T>(): Flight<T> => {
+  const { promise: outcome, resolve: settle } = Promise.withResolvers<T | undefined>()
+  return { outcome, settle }
 }
 
 /**
- * Rule 7. One query a key: identical misses share one, but a request joins only a query that has not
- * started yet. So there is at most one running and one waiting; joining the running one could miss a
- * write that finished since it began.
+ * Rule 7. Identical misses share a query (singleflight), but a request joins only a query that has not
+ * begun. So there is at most one running and one waiting for each key. Joining the running one could
+ * miss a write that ended after it began.
  */
 export function createFlights<T>() {
   const running = new Map<string, Flight<T>>()
   const waiting = new Map<string, Flight<T>>()
 
-  function depart(key: string, started: Flight<T>): Flight<T> {
-    running.set(key, started)
-    started.outcome.then(() => {
-      if (running.get(key) === started) running.delete(key)
+  function start(key: string, flight: Flight<T>): Flight<T> {
+    running.set(key, flight)
+    void flight.outcome.then(() => {
+      if (running.get(key) === flight) running.delete(key)
     })
-    return started
+    return flight
   }
 
   return {
     /**
-     * Joins the waiting query for `key`, or leads one. A leader gets `lead` as soon as the query
-     * before it has landed, and must call its `land`; the others get what it landed with.
+     * Joins the query for `key` that is waiting, or becomes the leader of one. A leader gets its flight as
+     * soon as the query before it has settled, and must settle it; followers get its outcome.
      */
-    async join(key: string): Promise<{ lead: Flight<T> } | { landed: T | undefined }> {
+    async join(key: string): Promise<{ lead: Flight<T> } | { outcome: T | undefined }> {
       const before = running.get(key)
-      if (before === undefined) return { lead: depart(key, flight()) }
+      if (before === undefined) return { lead: start(key, createFlight()) }
       const next = waiting.get(key)
-      if (next !== undefined) return { landed: await next.outcome }
-      const lead = flight<T>()
-      waiting.set(key, lead)
+      if (next !== undefined) return { outcome: await next.outcome }
+      const flight = createFlight<T>()
+      waiting.set(key, flight)
       await before.outcome
       waiting.delete(key)
-      return { lead: depart(key, lead) }
+      return { lead: start(key, flight) }
     },
-    /** Whether a query for `key` is under way, so that `join` would wait. */
-    busy: (key: string) => running.has(key),
-    get size() {
-      return running.size + waiting.size
-    },
+    /** Whether a query for `key` is running, so that `join` would wait. */
+    isRunning: (key: string) => running.has(key),
   }
 }
 

@@ -1,90 +1,160 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Auditable } from './auditor.ts'
-import { codingOf, etagIn, noneMatch } from './entry.ts'
-import { cacheStatus, carriedHeaders, codingFor, sendEntry, sharedHeaders } from './http.ts'
-import type { CacheKey } from './keys.ts'
-import type { Look } from './protocol.ts'
-import { finish } from './write.ts'
+import { codingOf, type Entry, etagIn, noneMatch } from './entry.ts'
+import { codingFor, type createHttp, encodeStream } from './http.ts'
+import type { LookupResult } from './lookup.ts'
+import type { Cache, Leader } from './protocol.ts'
+import {
+  type CacheAnswer,
+  type CacheContext,
+  type CacheInput,
+  isStream,
+  type PreparedRoute,
+  toAnswer,
+} from './route.ts'
 
-/** Raw URLs whose key is known, so that a hit needs no parsing and no validation. */
-const knownUrls = { max: 10_000, longest: 512 }
+/** Raw URLs whose key is known, so that a hit needs neither parsing nor validation. */
+const maxUrls = 10_000
+const maxUrlLength = 512
 
 type Done = (error?: Error) => void
 
-/** The cache's hooks on routes: lookup before the handler, population and invalidation in `onSend`. */
-export function createHooks(app: FastifyInstance) {
-  const { cache, config, database } = app
-  const known = new LRUCache<string, Auditable>({ max: knownUrls.max })
-  const open = config.READ_ROLE === 'public'
-  const constant = {
-    'cache-control': open ? 'no-cache' : 'private, no-cache',
-    vary: open ? 'accept-encoding' : 'accept-encoding, authorization',
-  }
-  const carried = (reply: FastifyReply) =>
-    config.CORS_ORIGIN === undefined ? [] : carriedHeaders(reply)
+/** The query that a request runs for the cache, from its miss to its answer. */
+export interface RequestFill extends Leader {
+  input: CacheInput
+  context: CacheContext
+  answer: CacheAnswer
+  /** The answer of another key that the query has used. */
+  usedHeld: boolean
+}
 
-  /** Rule 4, the fast way: a URL seen before is a key known. */
+export interface HookOptions {
+  cache: Cache
+  http: ReturnType<typeof createHttp>
+  route: PreparedRoute
+  /** Called on a miss, before the query: sets the response fields that every copy shares. */
+  onMiss: (reply: FastifyReply) => void
+}
+
+const nothingHeld: CacheContext = { held: async () => undefined }
+
+/** The hooks of one cached route: lookup before the handler, population in `onSend`. */
+export function createHooks({ cache, http, route, onMiss }: HookOptions) {
+  const keyByUrl = new LRUCache<string, Auditable>({ max: maxUrls })
+
+  /** Rule 4, the fast path: this URL was validated before, so its key is known. */
   function lookupByUrl(request: FastifyRequest, reply: FastifyReply, done: Done) {
-    const wanted = known.get(request.raw.url!)
-    if (wanted === undefined) return done()
-    const look = cache.look(wanted.key)
-    const use = (found: Look) => {
-      request.look = found
-      if (found.status !== 'hit') return done()
-      sendEntry(cache, request, reply, found.entry, 'hit', carried(reply))
+    const known = keyByUrl.get(route.rawKey(request))
+    if (known === undefined) return done()
+    const use = (result: LookupResult) => {
+      request.cacheLookup = result
+      if (result.status !== 'hit') return done()
+      http.sendEntry(request, reply, result.entry, 'hit')
     }
-    if (look instanceof Promise) look.then(use, () => done())
-    else use(look)
+    const result = cache.lookup(known.key)
+    if (result instanceof Promise) result.then(use, () => done())
+    else use(result)
   }
 
-  /** Rules 1 and 7: a validated request has a key; without an answer it waits for one or leads. */
-  async function lookupByKey(
-    wanted: CacheKey,
-    read: () => Promise<string>,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ) {
-    const url = request.raw.url!
-    if (url.length <= knownUrls.longest) known.set(url, { ...wanted, read })
-    const look = request.look ?? (await cache.look(wanted.key))
-    request.look = look
-    if (look.status === 'hit') {
-      return sendEntry(cache, request, reply, look.entry, 'hit', carried(reply))
+  /** Rules 1 and 7: a validated request has a key. Without an answer it joins a query, or leads one. */
+  async function lookupByKey(request: FastifyRequest, reply: FastifyReply) {
+    const { params, query } = request
+    const input: CacheInput = { params, query, vary: route.varyOf(request) }
+    const wanted = route.keyOf(input)
+    remember(request, wanted.key, input)
+    const result = request.cacheLookup ?? (await cache.lookup(wanted.key))
+    request.cacheLookup = result
+    if (result.status === 'hit') return http.sendEntry(request, reply, result.entry, 'hit')
+    const joined = await cache.join(wanted, result)
+    if ('fill' in joined) {
+      request.cacheFill = beginFill(joined, input)
+      // `onResponse` does not come when the client has left, and followers would wait for ever.
+      reply.raw.once('close', () => joined.flight.settle(undefined))
+      return onMiss(reply)
     }
-    const begun = await cache.begin(wanted, look)
-    if ('fill' in begun) {
-      request.leading = begun
-      // A client that has left ends no response, so `onResponse` alone would leave the others waiting.
-      reply.raw.once('close', () => begun.flight.land(undefined))
-      reply.helmet()
-      return
-    }
-    if (begun.hit) request.look = { status: 'hit', entry: begun.entry }
-    const status = begun.hit ? 'hit' : 'fwd=miss; collapsed'
-    sendEntry(cache, request, reply, begun.entry, status, carried(reply))
+    if (joined.hit) request.cacheLookup = { status: 'hit', entry: joined.entry }
+    http.sendEntry(request, reply, joined.entry, joined.hit ? 'hit' : 'fwd=miss; collapsed')
   }
 
-  /** Rule 3: stores the answer as of the version read before its query, and lands the flight. */
+  function remember(request: FastifyRequest, key: string, input: CacheInput): void {
+    const url = route.rawKey(request)
+    if (url.length > maxUrlLength) return
+    const read = async () => toAnswer(await route.read(input as never, nothingHeld)).body as string
+    keyByUrl.set(url, { key, read })
+  }
+
+  function beginFill(leader: Leader, input: CacheInput): RequestFill {
+    const fill: RequestFill = {
+      ...leader,
+      input,
+      answer: { body: undefined },
+      usedHeld: false,
+      context: {
+        async held(key) {
+          const entry = await cache.held(leader.fill, key)
+          if (entry === undefined) return undefined
+          fill.usedHeld = true
+          const variant = await cache.encode(entry, 'identity')
+          return variant.bytes.toString()
+        },
+      },
+    }
+    return fill
+  }
+
+  /** Rule 3: stores the answer as of the version noted before its query, and settles the flight. */
   async function populate(request: FastifyRequest, reply: FastifyReply, payload: unknown) {
-    const { leading } = request
-    if (leading === null) return payload
-    const { fill, flight } = leading
+    const { cacheFill } = request
+    if (cacheFill === null) return payload
+    const { flight } = cacheFill
     if (reply.statusCode !== 200) {
-      flight.land(undefined)
+      flight.settle(undefined)
       return payload
     }
-    const body = Buffer.from(payload as string)
-    const headers = sharedHeaders(reply, constant)
-    const { entry, stored } = await cache.store(fill, { body, headers }).catch((error) => {
-      flight.land(undefined)
+    if (isStream(payload)) {
+      flight.settle(undefined)
+      return sendStream(request, reply, payload, cacheFill.answer.detail ?? 'stream')
+    }
+    if (reply.hasHeader('set-cookie')) {
+      flight.settle(undefined)
+      http.setHeaders(reply, route.fields, `${http.name}; fwd=miss; detail=set-cookie`)
+      return payload
+    }
+    try {
+      const { entry, stored, bypass } = await storeAnswer(cacheFill, reply, payload)
+      flight.settle({ entry, hit: false })
+      const forwarded = bypass ? 'bypass; detail=redis-unavailable' : 'miss'
+      const status = http.cacheStatus(entry, `fwd=${forwarded}${stored ? '; stored' : ''}`)
+      http.setHeaders(reply, route.fields, status)
+      return await sendFresh(request, reply, entry)
+    } catch (error) {
+      flight.settle(undefined)
       throw error
-    })
-    flight.land({ entry, hit: false })
-    const forwarded = fill.bypass ? 'bypass; detail=redis-unavailable' : 'miss'
-    const status = cacheStatus(entry, `fwd=${forwarded}${stored ? '; stored' : ''}`)
-    const vary = [reply.getHeader('vary'), constant.vary].filter(Boolean).join(', ')
-    reply.headers({ ...constant, vary, age: 0, 'cache-status': status })
+    }
+  }
+
+  /** Stores an answer and what its query found besides. One that a write has raced is read again. */
+  async function storeAnswer(cacheFill: RequestFill, reply: FastifyReply, payload: unknown) {
+    const { fill, input, answer } = cacheFill
+    const headers = http.sharedHeaders(reply, route.fields)
+    const bodyOf = (text: unknown) => Buffer.from(text as string)
+    const first = { body: bodyOf(payload), headers, etag: answer.etag }
+    const result = await cache.store(fill, first)
+    if (cacheFill.usedHeld && !result.valid) {
+      const again = toAnswer(await route.read(input as never, nothingHeld))
+      const unstored = { ...fill, bypass: true }
+      const { entry } = await cache.store(unstored, { body: bodyOf(again.body), headers })
+      return { entry, stored: false, bypass: fill.bypass }
+    }
+    for (const [key, body] of Object.entries(answer.also ?? {})) {
+      if (result.stored) await cache.store({ ...fill, key }, { body: bodyOf(body), headers: [] })
+    }
+    return { ...result, bypass: fill.bypass }
+  }
+
+  async function sendFresh(request: FastifyRequest, reply: FastifyReply, entry: Entry) {
+    reply.header('age', 0)
     const condition = request.headers['if-none-match']
     if (condition !== undefined && noneMatch(condition, entry.etag)) {
       const etag = etagIn(entry, codingOf(entry, codingFor(request)))
@@ -97,20 +167,26 @@ export function createHooks(app: FastifyInstance) {
     return variant.bytes
   }
 
-  /** Whatever became of a leader, those who wait for it go on. */
+  /** A stream passes, compressed on the way, and is never stored. */
+  function sendStream(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    body: Parameters<typeof encodeStream>[0],
+    detail: string,
+  ) {
+    http.setHeaders(reply, route.fields, `${http.name}; fwd=miss; detail=${detail}`)
+    const coding = codingFor(request)
+    if (coding !== 'identity') reply.header('content-encoding', coding)
+    return encodeStream(body, coding)
+  }
+
+  /** However a leader ends, its followers go on. */
   function release(request: FastifyRequest, _reply: FastifyReply, done: () => void) {
-    request.leading?.flight.land(undefined)
+    request.cacheFill?.flight.settle(undefined)
     done()
   }
 
-  /** Rule 6, the end: by the time a write is answered, what it made wrong is gone. */
-  async function invalidate(request: FastifyRequest, reply: FastifyReply, payload: unknown) {
-    for (const committed of request.committed ?? []) {
-      const finished = await finish(database, cache, committed)
-      if (!finished) reply.header('cache-status', 'anime-api; detail=invalidation-deferred')
-    }
-    return payload
-  }
-
-  return { lookupByUrl, lookupByKey, populate, release, invalidate, known }
+  return { lookupByUrl, lookupByKey, populate, release, keyByUrl }
 }
+
+export type RouteHooks = ReturnType<typeof createHooks>

@@ -1,93 +1,129 @@
+import { pipeline, type Readable } from 'node:stream'
+import zlib from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { negotiate } from './coding.ts'
 import { type Coding, codingOf, type Entry, etagIn, noneMatch, type Variant } from './entry.ts'
 import type { Cache } from './protocol.ts'
 
-/** The content coding for a request. */
+export interface HttpOptions {
+  /** The cache's identity in `Cache-Status` (RFC 9211). */
+  name: string
+  /** Fields of each answer that is or could be cached, such as `cache-control`. */
+  headers: Record<string, string>
+  /** Names of the response fields that are stored with an answer; all others are dropped. */
+  storedHeaders: ReadonlySet<string>
+  /** Whether a response field belongs to one request (CORS), and so goes out with a hit too. */
+  isPerRequest?: ((name: string) => boolean) | undefined
+}
+
+/** How an answer came about, as the parameters of a `Cache-Status` member. */
+export type CacheStatus = 'hit' | `fwd=${string}`
+
 export const codingFor = ({ headers }: FastifyRequest): Coding =>
   negotiate(headers['accept-encoding'])
 
-/** How an answer came about, as the parameters of a `Cache-Status` member (RFC 9211). */
-export type CacheStatus = 'hit' | `fwd=${string}`
+/** What reads and writes of HTTP have in common, for one cache. */
+export function createHttp(cache: Cache, options: HttpOptions) {
+  const { name, headers, storedHeaders, isPerRequest } = options
 
-export const cacheStatus = (entry: Pick<Entry, 'key' | 'expires'>, status: CacheStatus): string =>
-  `anime-api; ${status}; key="${entry.key}"; ttl=${secondsLeft(entry)}`
+  const cacheStatus = (entry: Pick<Entry, 'key' | 'expires'>, status: CacheStatus): string =>
+    `${name}; ${status}; key="${entry.key}"; ttl=${secondsLeft(entry)}`
+
+  /** The header block that all copies of an answer share. */
+  function sharedHeaders(reply: FastifyReply, vary: readonly string[]): string[] {
+    const stored = Object.entries(reply.getHeaders()).filter(([field]) => storedHeaders.has(field))
+    const fixed = Object.entries({ ...headers, vary: varyWith(vary) })
+    return [...stored, ...fixed].flatMap(([field, value]) => [field, String(value)])
+  }
+
+  const varyWith = (fields: readonly string[]) =>
+    [headers.vary, ...fields].filter(Boolean).join(', ')
+
+  /** Fields that were set for this request alone, in the form `writeHead` takes. */
+  function perRequestHeaders(reply: FastifyReply): string[] {
+    if (isPerRequest === undefined) return []
+    return Object.entries(reply.getHeaders())
+      .filter(([field]) => isPerRequest(field))
+      .flatMap(([field, value]) => [field, String(value)])
+  }
+
+  /**
+   * Sends an entry without Fastify's reply: body, coding and header block are ready, and 304 needs no body.
+   * A failure destroys the connection, since Fastify no longer answers a hijacked request.
+   */
+  function sendEntry(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    entry: Entry,
+    status: CacheStatus,
+  ): void {
+    const own = perRequestHeaders(reply)
+    reply.hijack()
+    const fail = (error: unknown) => void reply.raw.destroy(error as Error)
+    const send = (variant: Variant) => {
+      const block = status === 'hit' ? hitBlock(entry, variant) : bodyBlock(entry, variant, status)
+      reply.raw.writeHead(200, own.length > 0 ? [...block, ...own] : block)
+      if (request.method === 'HEAD') reply.raw.end()
+      else reply.raw.end(variant.sent, 'latin1')
+    }
+    try {
+      const condition = request.headers['if-none-match']
+      if (condition !== undefined && noneMatch(condition, entry.etag)) {
+        const etag = etagIn(entry, codingOf(entry, codingFor(request)))
+        reply.raw.writeHead(304, [...headerBlock(entry, etag, status), ...own]).end()
+        return
+      }
+      const variant = cache.encode(entry, codingFor(request))
+      if (variant instanceof Promise) variant.then(send).catch(fail)
+      else send(variant)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  /** A hit's block is made once a second, since only `Age` and `ttl` change. */
+  function hitBlock(entry: Entry, variant: Variant): string[] {
+    const second = Math.floor(Date.now() / 1000)
+    if (variant.second !== second) {
+      variant.second = second
+      variant.block = bodyBlock(entry, variant, 'hit')
+    }
+    return variant.block
+  }
+
+  function bodyBlock(entry: Entry, { coding, bytes, etag }: Variant, status: CacheStatus) {
+    const block = headerBlock(entry, etag, status)
+    if (coding !== 'identity') block.push('content-encoding', coding)
+    block.push('content-length', String(bytes.length))
+    return block
+  }
+
+  function headerBlock(entry: Entry, etag: string, status: CacheStatus): string[] {
+    const age = Math.max(0, Math.floor((Date.now() - entry.made) / 1000))
+    const own = ['etag', etag, 'age', String(age), 'cache-status', cacheStatus(entry, status)]
+    return [...entry.headers, ...own]
+  }
+
+  /** Sets the fields of an answer that goes out through Fastify's reply. */
+  function setHeaders(reply: FastifyReply, vary: readonly string[], status: string): void {
+    const fields = [reply.getHeader('vary'), varyWith(vary)].filter(Boolean).join(', ')
+    reply.headers({ ...headers, vary: fields, 'cache-status': status })
+  }
+
+  return { name, cacheStatus, sharedHeaders, sendEntry, setHeaders }
+}
 
 const secondsLeft = ({ expires }: Pick<Entry, 'expires'>) =>
   Math.max(0, Math.floor((expires - Date.now()) / 1000))
 
-/** Response fields that differ from request to request and so are never part of an entry. */
-const perRequest =
-  /^(access-control-|x-ratelimit-|vary$|cache-status$|age$|etag$|date$|content-(length|encoding)$)/
-
-/** The header block that all copies of an answer share: what handler and plugins set, and `more`. */
-export function sharedHeaders(reply: FastifyReply, more: Record<string, string>): string[] {
-  const kept = Object.entries(reply.getHeaders()).filter(([name]) => !perRequest.test(name))
-  return [...kept, ...Object.entries(more)].flatMap(([name, value]) => [name, String(value)])
+const encoders = {
+  zstd: () => zlib.createZstdCompress(),
+  br: () => zlib.createBrotliCompress({ params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }),
+  gzip: () => zlib.createGzip(),
 }
 
-/**
- * Sends an entry past Fastify's reply: body, coding and header block are ready, and 304 needs no body.
- * `carried` are fields that a plugin has set for this request alone. What fails here ends the connection:
- * Fastify, told to keep off, would leave the client waiting.
- */
-export function sendEntry(
-  cache: Cache,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  entry: Entry,
-  status: CacheStatus,
-  carried: readonly string[],
-): void {
-  reply.hijack()
-  const fail = (error: unknown) => void reply.raw.destroy(error as Error)
-  const send = (made: Variant) => {
-    const block = status === 'hit' ? hitBlock(entry, made) : bodyBlock(entry, made, status)
-    reply.raw.writeHead(200, carried.length > 0 ? [...block, ...carried] : block)
-    if (request.method === 'HEAD') reply.raw.end()
-    else reply.raw.end(made.sent, 'latin1')
-  }
-  try {
-    const condition = request.headers['if-none-match']
-    if (condition !== undefined && noneMatch(condition, entry.etag)) {
-      const etag = etagIn(entry, codingOf(entry, codingFor(request)))
-      reply.raw.writeHead(304, [...headerBlock(entry, etag, status), ...carried]).end()
-      return
-    }
-    const variant = cache.encode(entry, codingFor(request))
-    if (variant instanceof Promise) variant.then(send).catch(fail)
-    else send(variant)
-  } catch (error) {
-    fail(error)
-  }
-}
-
-/** Fields set for this request alone (CORS), in the form `writeHead` takes. */
-export function carriedHeaders(reply: FastifyReply): string[] {
-  return Object.entries(reply.getHeaders())
-    .filter(([name]) => name.startsWith('access-control-') || name === 'vary')
-    .flatMap(([name, value]) => [name, String(value)])
-}
-
-/** A hit's block is made once a second, since only `Age` and `ttl` move. */
-function hitBlock(entry: Entry, variant: Variant): string[] {
-  const second = Math.floor(Date.now() / 1000)
-  if (variant.second !== second) {
-    variant.second = second
-    variant.block = bodyBlock(entry, variant, 'hit')
-  }
-  return variant.block
-}
-
-function bodyBlock(entry: Entry, { coding, bytes, etag }: Variant, status: CacheStatus): string[] {
-  const block = headerBlock(entry, etag, status)
-  if (coding !== 'identity') block.push('content-encoding', coding)
-  block.push('content-length', String(bytes.length))
-  return block
-}
-
-function headerBlock(entry: Entry, etag: string, status: CacheStatus): string[] {
-  const age = Math.max(0, Math.floor((Date.now() - entry.made) / 1000))
-  const rest = ['etag', etag, 'age', String(age), 'cache-status', cacheStatus(entry, status)]
-  return [...entry.headers, ...rest]
+/** A stream in `coding`; an error of either end destroys both. */
+export function encodeStream(body: Readable, coding: Coding): Readable {
+  if (coding === 'identity') return body
+  return pipeline(body, encoders[coding](), () => {})
 }

@@ -1,166 +1,219 @@
-import type {
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  RouteHandlerMethod,
-  RouteOptions,
-} from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { databaseName } from '../../db/database-name.ts'
-import { deleteOutbox, readOutbox } from '../../db/outbox.ts'
-import { startAuditor } from './auditor.ts'
-import { createHooks } from './hooks.ts'
-import { createLocalJournal } from './journal.ts'
-import type { CacheKey } from './keys.ts'
-import { type Cache, createCache, type Leading, type Look } from './protocol.ts'
+import type { Cluster, Redis } from 'ioredis'
+import { type Auditable, type Auditor, startAuditor } from './auditor.ts'
+import { createHooks, type RequestFill, type RouteHooks } from './hooks.ts'
+import { createHttp, type HttpOptions } from './http.ts'
+import { createLocalJournal } from './local-journal.ts'
+import type { LookupResult } from './lookup.ts'
+import { type Cache, createCache } from './protocol.ts'
 import { createRedisJournal } from './redis-journal.ts'
-import { createRelay } from './relay.ts'
-import { type Committed, commit, type Work } from './write.ts'
+import { createRelay, type Relay } from './relay.ts'
+import { type CachedRoute, checkRoute, prepareRoute } from './route.ts'
+import { type Committed, commit, finish, type Work, type WriteStore } from './write.ts'
+
+export { type CacheAnswer, type CacheContext, type CacheInput, cached } from './route.ts'
+export { type CacheKey, type Change, canonicalKey, everything, type RowTags } from './tags.ts'
+
+/** All that the cache needs of an application. See README.md beside this file. */
+export interface CachePluginOptions extends WriteStore {
+  /** The cache's identity in `Cache-Status` (RFC 9211). */
+  name: string
+  /** The Redis that all instances share, and the hash tag of the keys there. Without it: one process. */
+  redis?: { client: Redis | Cluster; hashTag: string } | undefined
+  /** A random name that no other data set has, so that two behind one Redis are never mixed up. */
+  dataset: () => Promise<string>
+  /** A number that moves with every commit by another process; for a process without Redis. */
+  foreignVersion?: (() => number) | undefined
+  /** Bound on the memory of local copies, in bytes (default 256 MiB). */
+  maxBytes?: number
+  /** Seconds that an answer is kept at most (default 3600). */
+  ttl?: number
+  /** Fields of every cached answer (default: `cache-control: no-cache`, `vary: accept-encoding`). */
+  headers?: Record<string, string>
+  /** More response fields to store with an answer, besides `defaultStoredHeaders`. */
+  storedHeaders?: readonly string[]
+  /** Whether a response field belongs to one request (CORS), and so goes out with a hit too. */
+  isPerRequest?: ((name: string) => boolean) | undefined
+  /** Called on a miss, before the query: sets the response fields that every copy shares. */
+  onMiss?: (reply: FastifyReply) => void
+}
 
 declare module 'fastify' {
   interface FastifyInstance {
     cache: Cache
+    cacheAuditor: Auditor
   }
   interface FastifyRequest {
-    /** The query that this request leads for the cache, from its miss to its answer. */
-    leading: Leading | null
-    /** What looking for the answer found. */
-    look: Look | null
-    /** Commits a write under its mark (rule 6); the `onSend` hook finishes it. */
-    write: <T>(work: Work<T>) => Promise<T>
-    committed: Committed[] | null
+    /** What the lookup of the answer found. */
+    cacheLookup: LookupResult | null
+    /** The query that this request runs for the cache. */
+    cacheFill: RequestFill | null
+    /**
+     * Commits a write under its mark (rule 6). `work` gets a transaction of the application's
+     * `transaction` option: name its type there. What it changed is gone from every instance before the
+     * answer to this request leaves.
+     * @throws CacheBusy (503) when its mark was lost several times; nothing was changed
+     */
+    write: <T, Trx>(work: Work<T, Trx>) => Promise<T>
+    cacheWrites: Committed[] | null
   }
   interface FastifyContextConfig {
-    /** Makes a route's 200 answers cached, under the key of a validated request. */
-    cache?: (request: FastifyRequest) => CacheKey
-    /** Makes a route a write: what it commits by `request.write` is invalidated before it answers. */
-    invalidates?: boolean
+    /** Makes a route's 200 answers cached; see `cached`. */
+    cache?: CachedRoute
   }
 }
 
-/** How often the outbox is looked into, and an answer audited, in milliseconds. */
-const relayEvery = 1000
-const auditEvery = 15_000
+export const defaultStoredHeaders = [
+  'content-type',
+  'content-language',
+  'content-disposition',
+  'link',
+]
 
-/** Without requests for this long the outbox is left alone: serverless Azure SQL then pauses. */
+/** How often the outbox is read, and an answer audited, in milliseconds. */
+const relayInterval = 1000
+const auditInterval = 15_000
+
+/** Without requests for this long the outbox is not read: serverless Azure SQL then pauses. */
 const relayIdleAfter = 300_000
 
-/** How long a cache that was lost stays unused, in milliseconds; see RedisJournalOptions. */
-const holdOff = 1000
-
 /**
- * Puts the cache around every route that declares `config.cache`, and its invalidation after every
- * route that declares `config.invalidates`. Hits leave in `onRequest`, after the hooks of rate limit
- * and role.
+ * Caches every route made by `cached`, and gives `request.write` for what changes the data. Hits leave in
+ * `onRequest`, after the route's own hooks there.
  */
-async function cachePlugin(app: FastifyInstance) {
-  const { cache, relay } = openCache(app)
+async function cachePlugin(app: FastifyInstance, options: CachePluginOptions) {
+  const { cache, relay } = openCache(app, options)
+  const http = createHttp(cache, httpOptions(options))
   app.decorate('cache', cache)
-  app.decorateRequest('leading', null)
-  app.decorateRequest('look', null)
-  app.decorateRequest('committed', null)
-  app.decorateRequest('write', write)
-  const hooks = createHooks(app)
+  app.decorateRequest('cacheLookup', null)
+  app.decorateRequest('cacheFill', null)
+  app.decorateRequest('cacheWrites', null)
+  app.decorateRequest('write', async function write<T, Trx>(
+    this: FastifyRequest,
+    work: Work<T, Trx>,
+  ): Promise<T> {
+    const { result, ...committed } = await commit(options as WriteStore<Trx>, cache, work)
+    this.cacheWrites = [...(this.cacheWrites ?? []), committed]
+    return result
+  } as FastifyRequest['write'])
+
+  const { onMiss = () => {} } = options
+  const installed: RouteHooks[] = []
+  app.addHook('onRoute', (route) => {
+    if (route.config?.cache === undefined) return
+    checkRoute(route)
+    // The HEAD twin of a GET route comes with the hooks of that route.
+    const twin = installed.find(({ lookupByUrl }) => all(route.onRequest).includes(lookupByUrl))
+    const prepared = prepareRoute(route.config.cache)
+    const hooks = twin ?? createHooks({ cache, http, route: prepared, onMiss })
+    if (twin === undefined) installed.push(hooks)
+    addHooks(route, hooks)
+  })
+
+  /** Rule 6, the end: by the time a write is answered, what it made wrong is gone. */
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (request.cacheWrites === null) return done(null, payload)
+    finishWrites(request.cacheWrites).then(
+      (finished) => {
+        if (!finished) reply.header('cache-status', `${options.name}; detail=invalidation-deferred`)
+        done(null, payload)
+      },
+      (error) => done(error),
+    )
+  })
+  async function finishWrites(writes: Committed[]): Promise<boolean> {
+    const finished = await Promise.all(writes.map((write) => finish(options, cache, write)))
+    return finished.every(Boolean)
+  }
+
+  const auditor = watch(app, cache, relay, () =>
+    installed.flatMap(({ keyByUrl }) => [...keyByUrl.values()]),
+  )
+  app.decorate('cacheAuditor', auditor)
+}
+
+function openCache(app: FastifyInstance, options: CachePluginOptions) {
+  const { redis, dataset, foreignVersion, outbox, maxBytes = 268_435_456, ttl = 3600 } = options
+  const { log } = app
+  let name: string | undefined
+  const datasetOnce = async () => {
+    name ??= await dataset()
+    return name
+  }
+  const cache = createCache({
+    maxBytes,
+    ttl: ttl * 1000,
+    openJournal: (replica, events) =>
+      redis === undefined
+        ? createLocalJournal(replica, events, foreignVersion)
+        : createRedisJournal({
+            ...redis,
+            replica,
+            events,
+            log,
+            dataset: datasetOnce,
+            drain: () => relay.drain(),
+          }),
+    beforeLookup: () => relay.beforeLookup(),
+  })
+  const relay: Relay = createRelay({
+    outbox,
+    journal: cache.journal,
+    interval: relayInterval,
+    idleAfter: relayIdleAfter,
+    onError: (error) => log.debug({ err: error }, 'the outbox cannot be read now'),
+  })
+  return { cache, relay }
+}
+
+/** Starts what runs in the background, and stops it with the application. */
+function watch(app: FastifyInstance, cache: Cache, relay: Relay, lately: () => Auditable[]) {
+  const failing = new Set<string>()
   const auditor = startAuditor({
     cache,
-    // While nobody asks, nothing is audited either: a serverless database may pause.
-    candidates: () => (relay.asleep ? [] : hooks.known.values()),
-    every: auditEvery,
+    // Without requests nothing is audited either: a serverless database may pause.
+    candidates: () => (relay.paused ? [] : lately()),
+    interval: auditInterval,
     onStale: (key) => app.log.error({ key }, 'the cache held a stale answer'),
-    onError: (error) => app.log.debug({ err: error }, 'an audit failed'),
+    onError(error, key) {
+      // A query that cannot be run again hides what the auditor is there to see; once is enough.
+      const resource = key.split(':', 1)[0]!
+      if (failing.has(resource)) return
+      failing.add(resource)
+      app.log.warn({ err: error, key }, 'a cached answer cannot be audited')
+    },
   })
-  app.addHook('onRoute', (route) => hookUp(app, route, hooks))
   app.addHook('onReady', async () => relay.start())
   app.addHook('onClose', async () => {
     auditor.stop()
     await relay.stop()
     await cache.journal.close()
   })
+  return auditor
 }
 
-function openCache(app: FastifyInstance) {
-  const { config, database, log } = app
-  const cache = createCache({
-    maxBytes: config.CACHE_MAX_BYTES,
-    ttl: config.CACHE_TTL * 1000,
-    openJournal: (replica, events) =>
-      app.hasDecorator('redis')
-        ? createRedisJournal({ client: app.redis, replica, events, name, drain, log, holdOff })
-        : createLocalJournal(replica, events, database.foreignVersion),
-    wake: () => relay.wake(),
-  })
-  const relay = createRelay({
-    read: () => readOutbox(database.reader),
-    remove: (ids) => deleteOutbox(database.writer, ids),
-    journal: cache.journal,
-    every: relayEvery,
-    idleAfter: relayIdleAfter,
-    onError: (error) => log.debug({ err: error }, 'the outbox cannot be read now'),
-  })
-  async function drain(): Promise<boolean> {
-    await app.databaseState.connected
-    return relay.drain()
-  }
-  let known: string | undefined
-  async function name(): Promise<string> {
-    await app.databaseState.connected
-    known ??= await databaseName(database.reader)
-    return known
-  }
-  return { cache, relay }
-}
-
-async function write<T>(this: FastifyRequest, work: Work<T>): Promise<T> {
-  const { database, cache } = this.server
-  const { result, ...committed } = await commit(database, cache, work)
-  this.committed = [...(this.committed ?? []), committed]
-  return result
-}
-
-function hookUp(app: FastifyInstance, route: RouteOptions, hooks: ReturnType<typeof createHooks>) {
-  const { lookupByUrl, lookupByKey, populate, release, invalidate } = hooks
-  if (route.config?.invalidates) route.onSend = [invalidate, ...all(route.onSend)]
-  const keyOf = route.config?.cache
-  if (keyOf === undefined) return
+function addHooks(route: RouteOptions, hooks: RouteHooks): void {
+  const { lookupByUrl, lookupByKey, populate, release } = hooks
   // First, before the hook by which a HEAD route drops its body.
   route.onSend = [populate, ...all(route.onSend).filter((hook) => hook !== populate)]
-  // A HEAD route comes with the other hooks of its GET route.
   if (all(route.onRequest).includes(lookupByUrl)) return
-  // The security headers of a hit are those stored with it: preHandler sets them on a miss.
-  route.helmet = false
   route.onRequest = [...all(route.onRequest), lookupByUrl]
-  const handler = route.handler
-  route.preHandler = [
-    ...all(route.preHandler),
-    (request, reply) => {
-      const { query, params } = request
-      const read = () => bodyOf(app, handler, { query, params })
-      return lookupByKey(keyOf(request), read, request, reply)
-    },
-  ]
+  route.preHandler = [...all(route.preHandler), lookupByKey]
   route.onResponse = [...all(route.onResponse), release]
 }
 
 const all = <T>(declared: T | T[] | undefined): T[] =>
   declared === undefined ? [] : Array.isArray(declared) ? declared : [declared]
 
-/** What a route's handler makes of a validated request, without anybody to send it to. */
-async function bodyOf(
-  app: FastifyInstance,
-  handler: RouteHandlerMethod,
-  request: Pick<FastifyRequest, 'query' | 'params'>,
-): Promise<string> {
-  let sent: unknown
-  const reply = {
-    type: () => reply,
-    header: () => reply,
-    send(body: unknown) {
-      sent = body
-      return reply
-    },
+function httpOptions(options: CachePluginOptions): HttpOptions {
+  const { name, headers, storedHeaders = [], isPerRequest } = options
+  return {
+    name,
+    headers: { 'cache-control': 'no-cache', vary: 'accept-encoding', ...headers },
+    storedHeaders: new Set([...defaultStoredHeaders, ...storedHeaders]),
+    isPerRequest,
   }
-  await handler.call(app, request as FastifyRequest, reply as unknown as FastifyReply)
-  return String(sent)
 }
 
-export default fp(cachePlugin, { name: 'cache', dependencies: ['config', 'database'] })
+export default fp(cachePlugin, { name: 'cache', fastify: '5.x' })

@@ -1,244 +1,232 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
-import { inTime, Late } from '../in-time.ts'
-import { createBreaker } from './breaker.ts'
-import { shareReads } from './checks.ts'
-import { type Journal, type JournalEvents, type Mark, randomToken } from './journal.ts'
-import type { Change } from './keys.ts'
-import { markLease } from './protocol.ts'
+import { coalesce } from './batches.ts'
+import { createConnection } from './connection.ts'
+import { type Journal, type JournalEvents, type Mark, markLease } from './journal.ts'
 import {
-  clockKey,
   defineScripts,
-  finishBy,
+  finishChange,
   parseEntry,
   parseVersion,
-  prefix,
-  slotOwner,
-  textOf,
+  prefixOf,
+  slotNode,
   watchConnections,
 } from './redis-commands.ts'
 import type { Replica } from './replica.ts'
+import { type Runtime, systemRuntime } from './runtime.ts'
+import { type Change, formatChange } from './tags.ts'
+import { TimeoutError, withTimeout } from './with-timeout.ts'
 
 export interface RedisJournalOptions {
   client: Redis | Cluster
+  hashTag: string
   replica: Replica
   events: JournalEvents
-  /** The name of the database whose answers these are. */
-  name: () => Promise<string>
-  /** Applies what is left in the outbox; false when it could not. */
+  /** The name of the data set whose answers these are. */
+  dataset: () => Promise<string>
+  /** Applies what is in the outbox; false when some of it could not be applied. */
   drain: () => Promise<boolean>
   log: { info: (message: string) => void; warn: (message: string) => void }
-  /**
-   * Milliseconds for which a cache that was lost is not used again: other instances may need as long
-   * to notice that Redis is back, and their writes until then are in the outbox alone.
-   */
-  holdOff: number
+  runtime?: Runtime
 }
 
-/** How often a lost Redis is tried again, and how often the server's identity is asked, in ms. */
-const retryEvery = 250
-const identifyEvery = 1000
+/**
+ * Milliseconds between reconnecting and use, after a loss: other instances may need as long to notice that
+ * Redis is back, and until then their writes are in the outbox alone.
+ */
+const settleDelay = 1000
 
-/** Bytes of a packed answer up to which it is shared: a larger one would hold up everybody else's. */
-const largestShared = 2_097_152
+/** How often a lost Redis is tried again, and how often its identity is asked, in milliseconds. */
+const retryDelay = 250
+const identifyInterval = 1000
+
+/** Bytes of a packed answer up to which it is shared: a larger one would delay all other commands. */
+const maxSharedBytes = 2_097_152
 
 /** How often a write tries again to place its mark, in milliseconds. */
-const markEvery = 25
+const markRetryDelay = 25
 
 /** The journal of all instances that share a Redis: rules 3 to 6, and 8. */
 export function createRedisJournal(options: RedisJournalOptions): Journal {
-  const { client, replica, events, name, drain, log, holdOff } = options
-  const run = defineScripts(client)
-  let known = ''
+  const { client, hashTag, replica, events, dataset, drain, log } = options
+  const { runtime = systemRuntime } = options
+  const prefix = prefixOf(hashTag)
+  const commands = defineScripts(client, prefix)
+  const nodeOfSlot = slotNode(client, prefix)
+  const timed = <T>(command: Promise<T>) => withTimeout(command, undefined, runtime)
+  let lastClock = ''
   let server = ''
-  let identity = ''
-  let owner: unknown
-  let lostBefore = false
-  let lostAt = performance.now()
-  let distrust = false
+  let owner = ''
+  let node: unknown
 
-  const breaker = createBreaker({
-    recover,
-    every: retryEvery,
-    onChange(closed) {
-      if (closed) log.info('the cache is in use')
+  const connection = createConnection({
+    attach,
+    drain,
+    settleDelay,
+    retryDelay,
+    runtime,
+    onChange(open) {
+      if (open) log.info('the cache is in use')
       else log.warn('redis is out of reach: the cache is not used')
     },
   })
 
-  function lost(error?: unknown): void {
-    // State that the scripts cannot read is not to be trusted: the next epoch begins without it.
-    if (/WRONGTYPE|user_script|Error running script/.test(String(error))) distrust = true
-    lostBefore = true
-    if (breaker.closed) lostAt = performance.now()
-    breaker.trip()
+  function lose(error?: unknown): void {
+    connection.lose(/WRONGTYPE|user_script|Error running script/.test(String(error)))
   }
 
-  /** Runs a command; a failure opens the breaker and gives undefined. */
+  /** Runs a command; a failure takes the cache out of use and gives undefined. */
   async function attempt<T>(command: Promise<T>): Promise<T | undefined> {
     try {
-      return await inTime(command)
+      return await timed(command)
     } catch (error) {
-      lost(error)
+      lose(error)
+      return undefined
+    }
+  }
+
+  /** For a command whose failure only makes a miss: a late reply may just be a large one. */
+  async function optional<T>(command: Promise<T>, harmless: RegExp): Promise<T | undefined> {
+    try {
+      return await timed(command)
+    } catch (error) {
+      if (!(error instanceof TimeoutError) && !harmless.test(String(error))) lose(error)
       return undefined
     }
   }
 
   // ---- Rule 4: every hit is checked.
 
-  const check = shareReads(() =>
-    readClock().catch((error) => {
-      lost(error)
-      return false
-    }),
+  const sync = coalesce(
+    () =>
+      isCurrent().catch((error) => {
+        lose(error)
+        return false
+      }),
+    runtime,
   )
 
-  async function readClock(): Promise<boolean> {
-    if (!breaker.closed) return false
-    const clock = await attempt(client.get(clockKey))
-    if (clock === undefined || !breaker.closed) return false
-    if (slotOwner(client) !== owner) {
-      lost()
+  async function isCurrent(): Promise<boolean> {
+    if (!connection.open) return false
+    const clock = await attempt(client.get(`${prefix}@clock`))
+    if (clock === undefined || !connection.open) return false
+    if (nodeOfSlot() !== node) {
+      lose()
       return false
     }
-    return clock === known || ((await synchronise()) && breaker.closed)
+    return clock === lastClock || ((await readEntries()) && connection.open)
   }
 
-  /** Brings the replica to the end of the journal, or to a new beginning. */
-  async function synchronise(): Promise<boolean> {
+  /** Brings the replica to the end of the journal, or to the beginning of another epoch. */
+  async function readEntries(): Promise<boolean> {
     const { epoch, position, token } = replica.version
-    const answer = (await attempt(run.since(epoch, position, token || '-'))) as string[] | undefined
-    if (answer === undefined) return false
-    const [clock, ...entries] = answer
-    if (clock === undefined) {
-      // Flushed: whoever notices begins a new epoch (rule 5).
-      lost()
+    const reply = await attempt(commands.entriesSince(epoch, position, token || '-'))
+    if (reply === undefined) return false
+    const [clock, ...entries] = reply as string[]
+    // No clock: Redis was flushed. Another owner: an epoch of a server or data set that is not ours.
+    const foreign = entries[0] === 'reset' && entries[1] !== owner
+    if (clock === undefined || foreign) {
+      lose()
       return false
     }
-    if (entries[0] === 'reset') {
-      if (entries[1] !== identity) {
-        // Somebody has begun an epoch on a server, or for a database, that we do not know of.
-        lost()
-        return false
-      }
-      events.onReset(parseVersion(clock))
-    } else {
+    if (entries[0] === 'reset') events.onReset(parseVersion(clock))
+    else {
       for (const text of entries) {
         const entry = parseEntry(text)
         if (entry.position > replica.version.position) events.onEntry(entry)
       }
     }
-    known = clock
+    lastClock = clock
     return true
   }
 
   // ---- Rule 5: epoch.
 
   /** Makes sure that clock, journal and this instance are of one history on the present server. */
-  async function attach(): Promise<boolean> {
+  async function attach(reset: boolean): Promise<boolean> {
     if (client.status !== 'ready') return false
-    const database = await name()
-    server = (await inTime(run.server())) as string
-    identity = `${server}/${database}`
-    const force = distrust ? 'force' : ''
-    const begun = run.found(randomToken(), identity, Math.max(holdOff, 1), force)
-    const clock = (await inTime(begun)) as string
-    distrust = false
-    owner = slotOwner(client)
-    return clock === known || synchronise()
+    const name = await dataset()
+    server = (await timed(commands.server())) as string
+    owner = `${server}/${name}`
+    const epoch = runtime.token()
+    const flag = reset ? 'reset' : ''
+    const clock = await timed(commands.attach(epoch, owner, settleDelay, flag))
+    node = nodeOfSlot()
+    return clock === lastClock || readEntries()
   }
 
-  /** A failover behind a proxy breaks no connection: the server's own name tells. */
+  /** A failover behind a proxy breaks no connection: only the server's identity shows it. */
   async function identify(): Promise<void> {
-    if (!breaker.closed) return
-    const present = await attempt(run.server())
-    if (present !== undefined && present !== server) lost()
+    if (!connection.open) return
+    const present = await attempt(commands.server())
+    if (present !== undefined && present !== server) lose()
   }
 
-  // ---- Rule 8: slower, never wrong.
-
-  async function recover(signal: AbortSignal): Promise<boolean> {
-    lostBefore ||= performance.now() - lostAt > holdOff
-    if (!(await attach()) || !(await drain())) return false
-    if (!lostBefore) return true
-    await sleep(holdOff, undefined, { signal })
-    return (await attach()) && (await drain())
-  }
-
-  watchConnections(client, () => {
-    if (known !== '') lost()
-    else breaker.trip()
-  })
-  const timer = setInterval(identify, identifyEvery)
-  timer.unref()
-  breaker.start()
+  watchConnections(client, () => connection.close())
+  const stopIdentifying = runtime.every(identifyInterval, () => void identify())
+  connection.start()
 
   // ---- Rule 6: marks.
 
-  /** A write tries Redis even while the breaker is open: it may be the first to reach it again. */
-  async function tell(command: () => Promise<unknown>): Promise<unknown> {
+  /** A write tries Redis even while the connection is not open: it may be the first to reach it again. */
+  async function send(command: () => Promise<unknown>): Promise<unknown> {
     return client.status === 'ready' ? attempt(command()) : undefined
   }
 
   /**
-   * A write that cannot be marked waits while the loss is young, until every instance that has lost
-   * Redis too must have noticed. Only then is the outbox enough.
+   * A write that cannot be marked waits for some time after a loss, until every instance that has lost
+   * Redis too must have noticed. From then on the outbox is enough.
    */
   async function mark(change: Change): Promise<Mark> {
-    const id = randomToken()
+    const id = runtime.token()
+    const text = formatChange(change)
     for (;;) {
-      const since = performance.now()
-      const answer = await tell(() => run.mark(id, textOf(change), markLease, randomToken()))
-      const placed = answer === 1
-      const patient = performance.now() - lostAt < holdOff + identifyEvery
-      if (placed || !patient) return { id, change, placed, since }
-      await sleep(markEvery)
+      const since = runtime.now()
+      const placed = (await send(() => commands.mark(id, text, markLease, runtime.token()))) === 1
+      const allNoticed = runtime.now() - connection.lostAt >= settleDelay + identifyInterval
+      if (placed || allNoticed) return { id, change, placed, since }
+      await runtime.sleep(markRetryDelay)
     }
   }
 
-  async function finish(change: Change, mark: string | null): Promise<boolean> {
-    return finishBy(tell, run, change, mark)
-  }
+  const finish = (change: Change, mark: string | null) =>
+    finishChange(send, commands, change, mark, runtime.token())
 
   return {
-    catchUp: (use) => (breaker.closed ? check(use) : use(false)),
+    sync: (then) => (connection.open ? sync(then) : then(false)),
     finish,
-    relay: finish,
+    apply: finish,
     mark,
-    async holds({ id }) {
-      const held = await attempt(run.holds(id))
-      return held === undefined ? undefined : held === 1
+    async isMarked({ id }) {
+      const marked = await attempt(commands.isMarked(id))
+      return marked === undefined ? undefined : marked === 1
     },
 
-    // ---- Rule 3: versions are read before the database is.
+    // ---- Rule 3: versions are noted before the database is read.
 
-    async store({ key, dimensions, version }, packed, ttl) {
-      if (!breaker.closed) return undefined
+    async store({ key, tags, version }, packed, ttl) {
+      if (!connection.open) return undefined
       const { meta, bytes } = await packed()
       const { epoch, position } = version
-      const text = JSON.stringify(meta)
-      const at = JSON.stringify(dimensions)
-      const shared = bytes.length <= largestShared
+      const shared = bytes.length <= maxSharedBytes
       const body = shared ? bytes : ''
-      const stored = run.store(key, at, epoch, position, ttl, text, body)
-      const clock = await inTime(stored).catch(unless(/OOM|WRONGTYPE/))
-      if (!breaker.closed || typeof clock !== 'string') return undefined
+      const [tagList, description] = [JSON.stringify(tags), JSON.stringify(meta)]
+      const stored = commands.store(key, tagList, epoch, position, ttl, description, body)
+      const clock = await optional(stored, /OOM|WRONGTYPE/)
+      if (!connection.open || typeof clock !== 'string') return undefined
       return { version: parseVersion(clock), shared }
     },
     async load(key) {
-      if (!breaker.closed) return undefined
-      const answer = (await inTime(run.loadBuffer(key)).catch(unless(/OOM/))) as
-        | [Buffer, Buffer, Buffer, number]
-        | null
-        | undefined
-      if (!answer || !breaker.closed) return undefined
-      const [clock, meta, bytes, ttl] = answer
+      if (!connection.open) return undefined
+      const reply = await optional(commands.loadBuffer(key), /OOM/)
+      if (!reply || !connection.open) return undefined
+      const [clock, meta, bytes, ttl] = reply as [Buffer, Buffer, Buffer, number]
       return { version: parseVersion(clock.toString()), meta: meta.toString(), bytes, ttl }
     },
 
     async list(limit) {
-      const listed = inTime(run.list(limit)).catch(unless(/WRONGTYPE/))
-      const flat = (await listed) as (string | number)[] | undefined
+      const flat = (await optional(commands.list(limit), /WRONGTYPE/)) as
+        | (string | number)[]
+        | undefined
       if (flat === undefined) return undefined
       return Array.from({ length: flat.length / 4 }, (_, row) => {
         const [key, path, bytes, ttl] = flat.slice(row * 4)
@@ -251,19 +239,12 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       })
     },
     async remove(key) {
-      await inTime(client.unlink(prefix + key)).catch(unless(/OOM/))
+      await optional(client.unlink(prefix + key), /OOM/)
     },
-    state: () => (breaker.closed ? 'ok' : 'unavailable'),
+    state: () => (connection.open ? 'ok' : 'unavailable'),
     async close() {
-      clearInterval(timer)
-      breaker.stop()
+      stopIdentifying()
+      connection.stop()
     },
-  }
-
-  /** Loses the cache over an error, unless it only makes a miss: a late answer may just be a large one. */
-  function unless(harmless: RegExp) {
-    return (error: Error): undefined => {
-      if (!(error instanceof Late) && !harmless.test(error.message)) lost(error)
-    }
   }
 }

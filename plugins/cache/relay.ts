@@ -1,107 +1,108 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { OutboxRow } from '../../db/outbox.ts'
 import type { Journal } from './journal.ts'
+import { type Cancel, type Runtime, systemRuntime } from './runtime.ts'
+import { parseChange } from './tags.ts'
+import type { Outbox } from './write.ts'
 
 export interface RelayOptions {
-  read: () => Promise<OutboxRow[]>
-  remove: (ids: number[]) => Promise<void>
-  journal: Pick<Journal, 'relay'>
-  /** Milliseconds between two looks into the outbox. */
-  every: number
-  /** Milliseconds without a request after which it looks no more, so that a database may pause. */
+  outbox: Pick<Outbox, 'read' | 'remove'>
+  journal: Pick<Journal, 'apply'>
+  /** Milliseconds between two reads of the outbox. */
+  interval: number
+  /** Milliseconds without a request after which it pauses, so that a serverless database may pause too. */
   idleAfter?: number
-  /** Milliseconds that the first request afterwards waits for the outbox at the most. */
-  wakeLimit?: number
+  /** Milliseconds that a request waits at most for the first read after a pause. */
+  resumeTimeout?: number
+  runtime?: Runtime
   onError: (error: unknown) => void
 }
 
 /**
- * Rule 6. Applies what is left in the outbox: writes that found Redis gone, writers that died between
- * commit and finish, and whatever loads data past the API. Several instances may apply a row at once:
- * applying it twice does no harm, and only then is it removed.
+ * Rule 6. Applies what is left in the outbox: writes that could not reach Redis, writers that died between
+ * commit and finish, and rows written directly to the database. Several instances may apply a row:
+ * applying it twice does no harm, and it is removed only afterwards.
  */
 export function createRelay(options: RelayOptions) {
-  const { read, remove, journal, every, idleAfter = Infinity, wakeLimit = 2000, onError } = options
+  const { outbox, journal, interval, idleAfter = Infinity, resumeTimeout = 2000 } = options
+  const { runtime = systemRuntime, onError } = options
   let seen = new Set<number>()
-  let timer: NodeJS.Timeout | undefined
+  let cancel: Cancel = () => {}
   let running: Promise<boolean> | undefined
   let stopped = false
-  let requested = performance.now()
-  let asleep = false
-  let waking: Promise<boolean> | undefined
+  let lastRequest = runtime.now()
+  let paused = false
+  let resuming: Promise<boolean> | undefined
 
   /**
-   * Applies every row; with `patient`, leaves a row whose writer is probably just finishing it for
-   * one more round (its mark protects it meanwhile). `false`: some could not be applied.
+   * Applies every row. With `deferRecent` it leaves a row that it sees for the first time until the next
+   * read: its writer is probably about to finish it, and its mark protects it. False: some rows could
+   * not be applied.
    */
-  async function drain(patient = false): Promise<boolean> {
-    const rows = await read()
-    const due = rows.filter(({ id, mark }) => !patient || mark === null || seen.has(id))
+  async function drain(deferRecent = false): Promise<boolean> {
+    const rows = await outbox.read()
+    const due = rows.filter(({ id, mark }) => !deferRecent || mark === null || seen.has(id))
     const applied: number[] = []
     for (const { id, change, mark } of due) {
-      if (!(await journal.relay(change, mark))) break
+      if (!(await journal.apply(parseChange(change), mark))) break
       applied.push(id)
     }
-    await remove(applied)
+    await outbox.remove(applied)
     seen = new Set(rows.map(({ id }) => id))
     return applied.length === due.length
   }
 
-  function schedule() {
+  const drainSafely = (deferRecent: boolean) =>
+    drain(deferRecent).catch((error) => {
+      onError(error)
+      return false
+    })
+
+  function schedule(): void {
     if (stopped) return
-    timer = setTimeout(() => {
-      if (performance.now() - requested > idleAfter) {
-        asleep = true
+    cancel = runtime.after(interval, () => {
+      if (runtime.now() - lastRequest > idleAfter) {
+        paused = true
         return
       }
-      running = drain(true).catch((error) => {
-        onError(error)
-        return false
-      })
-      running.then(schedule)
-    }, every)
-    timer.unref()
+      running = drainSafely(true)
+      void running.then(schedule)
+    })
   }
 
   /**
-   * Tells of a request that is about to use the cache. `true`: it may, the outbox is looked into all
-   * the time. Else whether it may once the first look after a pause has ended; if that fails or takes
-   * too long, this request goes past the cache and the next one asks again.
+   * To be called before the cache is used. True while the outbox is being read at intervals. After an idle
+   * pause, a promise of whether the cache may be used: it drains the outbox first. If that fails or takes
+   * too long, this request bypasses the cache and the next one tries again.
    */
-  function wake(): true | Promise<boolean> {
-    requested = performance.now()
-    if (!asleep) return true
-    waking ??= wakeUp().finally(() => {
-      waking = undefined
+  function beforeLookup(): true | Promise<boolean> {
+    lastRequest = runtime.now()
+    if (!paused) return true
+    resuming ??= resume().finally(() => {
+      resuming = undefined
     })
-    return waking
+    return resuming
   }
 
-  async function wakeUp(): Promise<boolean> {
-    const drained = drain().then((all) => {
-      if (all && asleep) {
-        asleep = false
+  async function resume(): Promise<boolean> {
+    const drained = drainSafely(false).then((all) => {
+      if (all && paused) {
+        paused = false
         schedule()
       }
       return all
     })
-    const looked = drained.catch((error) => {
-      onError(error)
-      return false
-    })
-    return Promise.race([looked, sleep(wakeLimit, false)])
+    return Promise.race([drained, runtime.sleep(resumeTimeout).then(() => false)])
   }
 
   return {
     drain,
-    wake,
+    beforeLookup,
     start: schedule,
-    get asleep() {
-      return asleep
+    get paused() {
+      return paused
     },
     async stop() {
       stopped = true
-      clearTimeout(timer)
+      cancel()
       await running
     },
   }

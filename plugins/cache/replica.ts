@@ -1,9 +1,9 @@
-import { type CacheKey, type Change, touches } from './keys.ts'
+import { type CacheKey, type Change, touches } from './tags.ts'
 
 /**
  * A place in the journal of writes. `epoch` is random and names one unbroken history (rule 5);
  * `position` counts its entries; `token` is random for each entry, so that two histories that have
- * parted are never taken for one another.
+ * diverged are never taken for one another.
  */
 export interface Version {
   epoch: string
@@ -21,15 +21,15 @@ export interface JournalEntry {
 /** How many entries are kept to judge answers by; an older answer counts as changed. */
 export const journalLength = 4096
 
-/** Whether `version` can be `since`, or a later one of the same history. */
-export const follows = (version: Version, since: Version) =>
-  version.epoch === since.epoch &&
-  (version.position > since.position ||
-    (version.position === since.position && version.token === since.token))
+/** Whether `version` is `other`, or a later version of the same history. */
+export const isAtOrAfter = (version: Version, other: Version) =>
+  version.epoch === other.epoch &&
+  (version.position > other.position ||
+    (version.position === other.position && version.token === other.token))
 
 /**
- * An instance's copy of the end of the journal. What it holds is enough to say of any answer whether
- * a write has changed it between two versions.
+ * An instance's copy of the end of the journal. It tells of any answer whether a write has changed it
+ * between two versions.
  */
 export function createReplica() {
   let version: Version = { epoch: '', position: 0, token: '' }
@@ -39,7 +39,7 @@ export function createReplica() {
     get version() {
       return version
     },
-    /** Starts over: nothing from before can be judged any more. */
+    /** Starts over: no answer of before can be judged any more. */
     reset(to: Version) {
       version = to
       entries = []
@@ -50,7 +50,7 @@ export function createReplica() {
       version = { epoch: version.epoch, position: entry.position, token: entry.token }
     },
     /** Whether no write after `since` touches an answer (rules 2 and 3). */
-    unchangedSince(since: Version, answer: CacheKey): boolean {
+    isUnchangedSince(since: Version, answer: CacheKey): boolean {
       if (since.epoch !== version.epoch) return false
       const missed = version.position - since.position
       if (missed <= 0) return true

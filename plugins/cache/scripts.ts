@@ -5,17 +5,17 @@ import { journalLength } from './replica.ts'
  * on a cluster too. KEYS[1] is the clock; the prefix before its `@clock` is that of all other keys.
  *
  *   @clock    "EPOCH POSITION TOKEN": the end of the journal            no TTL
- *   @server   the Redis server (run id) and database of the epoch       no TTL
+ *   @server   the epoch's owner: Redis server (run id) and data set      no TTL
  *   @journal  sorted set, score POSITION, member "POSITION TOKEN CHANGE" no TTL, bounded
  *   @marks    hash, mark id -> "EXPIRY CHANGE"                          no TTL, bounded by leases
- *   @quiet    there while nothing may be stored after a new epoch       TTL
- *   @c:PATH   sorted set of the dimensions below PATH, score expiry     TTL
- *   @k:PATH   sorted set of the answers filed under PATH, score expiry  TTL
+ *   @quiet    store barrier: there while nothing may be stored          TTL
+ *   @c:PATH   index: sorted set of the tags below PATH, score expiry    TTL
+ *   @k:PATH   index: sorted set of the keys at PATH, score expiry       TTL
  *   KEY       hash of an answer: epoch, position, meta, body            TTL
  *
  * What has no TTL is never evicted under a `volatile-*` policy, and a full Redis still takes a write's
- * mark (`allow-oom`, Redis 7). The index (@c, @k) may be: it only
- * finds keys to delete, and an answer is judged by the journal whenever it is loaded.
+ * mark (`allow-oom`, Redis 7). Answers and index (@c, @k) may be evicted: the index only finds keys
+ * to delete, and an answer is judged by the journal whenever it is loaded.
  */
 
 const common = `#!lua flags=allow-oom
@@ -31,25 +31,25 @@ local function clock()
   return epoch, tonumber(position), token, text
 end
 
-local function touches(change, key, dimensions)
+local function touches(change, key, tags)
   if change == '*' then return true end
   if change.key then return change.key == key end
-  for _, image in ipairs(change) do
+  for _, row in ipairs(change) do
     local has, all = {}, true
-    for _, tag in ipairs(image) do has[tag] = true end
-    for _, dimension in ipairs(dimensions) do
-      if not has[dimension] then all = false end
+    for _, tag in ipairs(row) do has[tag] = true end
+    for _, tag in ipairs(tags) do
+      if not has[tag] then all = false end
     end
     if all then return true end
   end
   return false
 end
 
--- Most changes have nothing to do with an answer, and need not be parsed to see it.
-local function mentions(text, dimensions)
+-- Most changes do not touch an answer, which a text search shows without parsing them.
+local function mentions(text, tags)
   if string.sub(text, 1, 1) ~= '[' then return true end
-  for _, dimension in ipairs(dimensions) do
-    if not string.find(text, '"' .. dimension .. '"', 1, true) then return false end
+  for _, tag in ipairs(tags) do
+    if not string.find(text, '"' .. tag .. '"', 1, true) then return false end
   end
   return true
 end
@@ -59,13 +59,13 @@ local function decode(text)
   return cjson.decode(text)
 end
 
-local function untouched_since(position, key, dimensions)
+local function untouched_since(position, key, tags)
   local _, current = clock()
   local entries = redis.call('ZRANGEBYSCORE', P .. '@journal', '(' .. position, '+inf')
   if #entries ~= current - position then return false end
   for _, entry in ipairs(entries) do
     local change = string.match(entry, '^%S+ %S+ (.*)$')
-    if mentions(change, dimensions) and touches(decode(change), key, dimensions) then
+    if mentions(change, tags) and touches(decode(change), key, tags) then
       return false
     end
   end
@@ -83,68 +83,69 @@ local function append(text, token)
 end
 `
 
-const walking = `
+const deleting = `
 local function below(path, tag)
   if path == '' then return tag end
   return path .. ',' .. tag
 end
 
--- So many at a time, that nobody waits long for the server.
-local room = 5000
+-- Index entries per call: a longer script would block the server for everybody.
+local budget = 5000
 
-local function take(path, found)
-  if room == 0 then return end
-  local keys = redis.call('ZRANGE', P .. '@k:' .. path, 0, room - 1)
+local function collect_path(path, found)
+  if budget == 0 then return end
+  local keys = redis.call('ZRANGE', P .. '@k:' .. path, 0, budget - 1)
   for _, key in ipairs(keys) do found[#found + 1] = P .. key end
-  redis.call('ZREMRANGEBYRANK', P .. '@k:' .. path, 0, room - 1)
-  room = room - #keys
+  redis.call('ZREMRANGEBYRANK', P .. '@k:' .. path, 0, budget - 1)
+  budget = budget - #keys
 end
 
-local function walk(path, tags, from, found)
-  take(path, found)
+local function collect(path, tags, from, found)
+  collect_path(path, found)
   for index = from, #tags do
     if redis.call('ZSCORE', P .. '@c:' .. path, tags[index]) then
-      walk(below(path, tags[index]), tags, index + 1, found)
+      collect(below(path, tags[index]), tags, index + 1, found)
     end
   end
 end
 
--- Removes the paths that it has cleared, so that the next time begins behind them.
-local function walk_all(path, found)
-  take(path, found)
-  if room == 0 then return end
-  for _, tag in ipairs(redis.call('ZRANGE', P .. '@c:' .. path, 0, room - 1)) do
-    walk_all(below(path, tag), found)
-    if room == 0 then return end
+-- Removes the paths that it has cleared, so that the next call begins after them.
+local function collect_all(path, found)
+  collect_path(path, found)
+  if budget == 0 then return end
+  for _, tag in ipairs(redis.call('ZRANGE', P .. '@c:' .. path, 0, budget - 1)) do
+    collect_all(below(path, tag), found)
+    if budget == 0 then return end
     redis.call('ZREM', P .. '@c:' .. path, tag)
-    room = room - 1
-    if room == 0 then return end
+    budget = budget - 1
+    if budget == 0 then return end
   end
 end
 
 -- 1: what the change touches is gone. 2: some may be left.
-local function kill(change)
+local function delete_touched(change)
   local found = {}
   if change == '*' then
-    walk_all('', found)
+    collect_all('', found)
   elseif change.key then
     found[1] = P .. change.key
   else
-    for _, image in ipairs(change) do walk('', image, 1, found) end
+    for _, row in ipairs(change) do collect('', row, 1, found) end
   end
   for from = 1, #found, 1000 do
     redis.call('UNLINK', unpack(found, from, math.min(from + 999, #found)))
   end
-  return room > 0 and 1 or 2
+  return budget > 0 and 1 or 2
 end
 `
 
 /**
- * Rule 5. ARGV: new epoch, server and database, milliseconds of quiet, `force`. The clock, of a new epoch
- * where the old one is gone, was another server's or database's, or must not be trusted.
+ * Rule 5. ARGV: new epoch, owner (server and data set), length of the store barrier (ms), `reset` or
+ * nothing. Returns the clock. Starts a new epoch if there is none, if it belongs to another owner, or
+ * if ARGV[4] is `reset`.
  */
-const found = `${common}
-if ARGV[4] == 'force' then
+const attach = `${common}
+if ARGV[4] == 'reset' then
   redis.call('DEL', KEYS[1], P .. '@server', P .. '@marks', P .. '@c:', P .. '@k:')
 end
 local _, _, _, text = clock()
@@ -157,10 +158,10 @@ return ARGV[1] .. ' 0 -'
 `
 
 /**
- * Rule 4. ARGV: epoch, position, token. Nothing: there is no clock. The clock and the entries after
- * that version; the clock alone, `reset` and whose epoch it is where they cannot be told.
+ * Rule 4. ARGV: epoch, position, token. Returns the clock and the entries after that version. Returns
+ * the clock, `reset` and the epoch's owner if they are not to be had, and nothing if there is no clock.
  */
-const since = `${common}
+const entriesSince = `${common}
 local epoch, position, token, text = clock()
 if not text then return {} end
 local reset = {text, 'reset', redis.call('GET', P .. '@server') or ''}
@@ -178,7 +179,7 @@ answer[1] = text
 return answer
 `
 
-/** Rule 6. ARGV: mark, change, lease (ms), token. False: there is no clock. */
+/** Rule 6. ARGV: mark, change, lease (ms), token. Appends the change and takes the lease. False: no clock. */
 const mark = `${common}${appending}
 if not clock() then return false end
 redis.call('HSET', P .. '@marks', ARGV[1], (now + ARGV[3]) .. ' ' .. ARGV[2])
@@ -187,47 +188,53 @@ return true
 `
 
 /** Rule 6. ARGV: mark. Whether its lease still runs. */
-const holds = `${common}
+const isMarked = `${common}
 local text = redis.call('HGET', P .. '@marks', ARGV[1])
 return text and tonumber(string.match(text, '^%d+')) > now
 `
 
-/** Rule 6. ARGV: mark or nothing, change, token. As `kill`; false: there is no clock. */
-const finish = `${common}${appending}${walking}
+/**
+ * Rule 6. ARGV: mark or nothing, change, token. Appends the change, removes the mark, deletes the touched
+ * answers. Returns what `deleteTouched` returns; false: no clock.
+ */
+const finish = `${common}${appending}${deleting}
 if not clock() then return false end
 redis.call('HDEL', P .. '@marks', ARGV[1])
 append(ARGV[2], ARGV[3])
-return kill(decode(ARGV[2]))
-`
-
-/** Rule 6. ARGV: change. Goes on with what `finish` has begun. */
-const kill = `${common}${walking}
-return kill(decode(ARGV[1]))
+return delete_touched(decode(ARGV[2]))
 `
 
 /**
- * Rules 2, 3, 5 and 6. ARGV: key, dimensions (JSON), epoch, position, TTL (ms), meta, body. Stores an
- * answer unless a write has touched it since, or may be touching it now. The version it stands by. An
- * answer without a body is only judged.
+ * Rule 6. ARGV: change. Goes on deleting where `finish` stopped. Returns 1 when nothing touched is left, 2
+ * when it stopped at its budget: call it again.
+ */
+const deleteTouched = `${common}${deleting}
+return delete_touched(decode(ARGV[1]))
+`
+
+/**
+ * Rules 2, 3, 5 and 6. ARGV: key, tags (JSON), epoch, position, TTL (ms), meta, body. Stores an answer
+ * unless a write has touched it since that position, or may be touching it now. Returns the clock at
+ * which it is valid; false: not stored. With an empty body it only judges.
  */
 const store = `${common.replace(' flags=allow-oom', '')}
 local epoch, position, _, text = clock()
 if epoch ~= ARGV[3] or redis.call('EXISTS', P .. '@quiet') == 1 then return false end
-local dimensions = cjson.decode(ARGV[2])
+local tags = cjson.decode(ARGV[2])
 local marks = redis.call('HGETALL', P .. '@marks')
 for index = 1, #marks, 2 do
   local expiry, change = string.match(marks[index + 1], '^(%d+) (.*)$')
   if tonumber(expiry) <= now then
     redis.call('HDEL', P .. '@marks', marks[index])
-  elseif touches(decode(change), ARGV[1], dimensions) then
+  elseif touches(decode(change), ARGV[1], tags) then
     return false
   end
 end
 local from = tonumber(ARGV[4])
-if from > position or not untouched_since(from, ARGV[1], dimensions) then return false end
+if from > position or not untouched_since(from, ARGV[1], tags) then return false end
 if ARGV[7] == '' then return text end
 local ttl = tonumber(ARGV[5])
-local function file(key, member)
+local function add_to_index(key, member)
   if redis.call('TYPE', key).ok ~= 'zset' then redis.call('DEL', key) end
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   redis.call('ZADD', key, 'GT', now + ttl, member)
@@ -235,11 +242,11 @@ local function file(key, member)
   redis.call('PEXPIRE', key, ttl, 'GT')
 end
 local path = ''
-for _, dimension in ipairs(dimensions) do
-  file(P .. '@c:' .. path, dimension)
-  path = path == '' and dimension or path .. ',' .. dimension
+for _, tag in ipairs(tags) do
+  add_to_index(P .. '@c:' .. path, tag)
+  path = path == '' and tag or path .. ',' .. tag
 end
-file(P .. '@k:' .. path, ARGV[1])
+add_to_index(P .. '@k:' .. path, ARGV[1])
 redis.call('UNLINK', P .. ARGV[1])
 redis.call('HSET', P .. ARGV[1], 'epoch', epoch, 'position', position, 'meta', ARGV[6], 'body', ARGV[7])
 redis.call('PEXPIRE', P .. ARGV[1], ttl)
@@ -247,17 +254,18 @@ return text
 `
 
 /**
- * Rules 2 and 5. ARGV: key. The clock, meta, body and remaining TTL of an answer that no write has
- * touched; it then stands by the present version, so that unrelated writes never add up.
+ * Rules 2 and 5. ARGV: key. Returns the clock, meta, body and remaining TTL (ms) of an answer that no write
+ * has touched, else false. Moves the answer to the present version, so that unrelated writes never add
+ * up to more than the journal holds.
  */
 const load = `${common}
 local epoch, position, _, text = clock()
 local held = redis.call('HMGET', P .. ARGV[1], 'epoch', 'position', 'meta', 'body')
 if not text or not held[4] or held[1] ~= epoch then return false end
 local valid, meta = pcall(cjson.decode, held[3])
-local dimensions = valid and type(meta) == 'table' and meta.dimensions
+local tags = valid and type(meta) == 'table' and meta.tags
 local at = tonumber(held[2])
-if type(dimensions) ~= 'table' or not at or at > position or not untouched_since(at, ARGV[1], dimensions) then
+if type(tags) ~= 'table' or not at or at > position or not untouched_since(at, ARGV[1], tags) then
   redis.call('UNLINK', P .. ARGV[1])
   return false
 end
@@ -265,7 +273,7 @@ redis.call('HSET', P .. ARGV[1], 'position', position)
 return {text, held[3], held[4], redis.call('PTTL', P .. ARGV[1])}
 `
 
-/** ARGV: limit. Key, dimensions, bytes and TTL (ms) of each of the answers held. */
+/** ARGV: limit. Returns key, tags, bytes and TTL (ms) of each answer held, as one flat list. */
 const list = `${common}
 local answer, limit = {}, tonumber(ARGV[1]) * 4
 local function visit(path)
@@ -288,12 +296,23 @@ return answer
 `
 
 /**
- * The identity of the server that holds the slot: it changes with every restart and failover. A managed
- * Redis may keep it to itself; then a failover is seen only by the connections that it breaks.
+ * Returns the identity of the server that holds the slot: it changes with every restart and failover. A
+ * managed Redis may hide it; then a failover shows only by the connections that it breaks.
  */
 const server = `
 local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
 return (string.match(info, 'run_id:(%w+)') or '') .. '-' .. (string.match(info, 'master_replid:(%w+)') or '')
 `
 
-export const scripts = { found, since, mark, holds, finish, kill, store, load, list, server }
+export const scripts = {
+  attach,
+  entriesSince,
+  mark,
+  isMarked,
+  finish,
+  deleteTouched,
+  store,
+  load,
+  list,
+  server,
+}

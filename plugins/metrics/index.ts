@@ -44,7 +44,7 @@ async function metricsPlugin(app: FastifyInstance) {
     cache: () => ({
       ...cache.totals,
       entries: cache.memory.size,
-      bytes: cache.memory.calculatedSize,
+      bytes: cache.memory.bytes,
     }),
     up: () => {
       const redis = cache.journal.state()
@@ -77,7 +77,7 @@ async function metricsPlugin(app: FastifyInstance) {
 const time =
   (record: Record): onResponseHookHandler =>
   (request, reply, done) => {
-    record(reply.statusCode, request.look?.status ?? 'none', reply.elapsedTime)
+    record(reply.statusCode, request.cacheLookup?.status ?? 'none', reply.elapsedTime)
     done()
   }
 

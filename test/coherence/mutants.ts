@@ -1,144 +1,161 @@
-/** A change of one file's text: `find` must stand there exactly once. */
-interface Patch {
-  file: string
-  find: string
-  replace: string
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { coalesce } from '../../plugins/cache/batches.ts'
+import type { createFlights, Flight } from '../../plugins/cache/flights.ts'
+import type { createMemoryStore } from '../../plugins/cache/memory-store.ts'
+import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
+import type { createRelay } from '../../plugins/cache/relay.ts'
+import type { commit } from '../../plugins/cache/write.ts'
+
+/** Replaces what a module of the product exports under `name` by what `wrap` makes of it. */
+export interface Wrapper {
+  /** The module's path in the repository. */
+  module: string
+  name: string
+  wrap: (original: never) => unknown
 }
 
-const afterQuery = 'const { rows, total, more } = await listAnimes(database, query)'
-
-/**
- * What the checker does to every instance it runs: places where it may be slow, or die (`chaos` in
- * preload.ts decides). They break no rule.
- */
-export const chaos: Patch[] = [
-  {
-    file: 'routes/animes.ts',
-    find: afterQuery,
-    replace: `${afterQuery}\n      await globalThis.chaos('queried')`,
-  },
-  {
-    file: 'plugins/cache/write.ts',
-    find: 'marked = { change, mark: await cache.journal.mark(change) }',
-    replace: `await globalThis.chaos('before the mark')
-        marked = { change, mark: await cache.journal.mark(change) }
-        await globalThis.chaos('marked')`,
-  },
-  {
-    file: 'plugins/cache/write.ts',
-    find: 'return { ...marked!, result }',
-    replace: `await globalThis.chaos('committed')
-      return { ...marked!, result }`,
-  },
-  {
-    file: 'plugins/cache/write.ts',
-    find: 'await deleteOutboxMark(',
-    replace: `await globalThis.chaos('finished')
-  await deleteOutboxMark(`,
-  },
-]
-
+/** A broken build: some exports of the product, each replaced by one that breaks a rule. */
 export interface Mutant {
-  patches: Patch[]
-  /** The faults that bring it to light soonest; any where none are named. */
+  wrappers: Wrapper[]
+  /** The faults that reveal it soonest; any where none are named. */
   faults?: string[]
 }
+
+const wrapJournal = (
+  wrap: (
+    journal: ReturnType<typeof createRedisJournal>,
+    options: Parameters<typeof createRedisJournal>[0],
+  ) => Partial<ReturnType<typeof createRedisJournal>>,
+): Wrapper => ({
+  module: 'plugins/cache/redis-journal.ts',
+  name: 'createRedisJournal',
+  wrap:
+    (original: typeof createRedisJournal): typeof createRedisJournal =>
+    (options) => {
+      const journal = original(options)
+      return { ...journal, ...wrap(journal, options) }
+    },
+})
+
+const ignore = () => {}
 
 /** Each rule of the cache, broken. The checker must tell every one from the real service. */
 export const mutants: Record<string, Mutant> = {
   'rule 2: a change counts only as the new row': {
-    patches: [
+    wrappers: [
       {
-        file: 'routes/animes-write.ts',
-        find: 'change: [imageOf(before), imageOf(result)]',
-        replace: 'change: [imageOf(result)]',
+        module: 'plugins/cache/write.ts',
+        name: 'commit',
+        wrap:
+          (original: typeof commit): typeof commit =>
+          (store, cache, work) =>
+            original(store, cache, async (trx) => {
+              const done = await work(trx)
+              return Array.isArray(done.change) ? { ...done, change: done.change.slice(-1) } : done
+            }),
       },
     ],
     faults: [],
   },
-  'rule 3: versions are read after the database': {
-    patches: [
-      {
-        file: 'plugins/cache/protocol.ts',
-        find: 'await journal.store(fill,',
-        replace:
-          '(await journal.catchUp(() => {}), await journal.store({ ...fill, version: replica.version },',
-      },
-      {
-        file: 'plugins/cache/protocol.ts',
-        find: '() => pack(entry, grown), lifetime)',
-        replace: '() => pack(entry, grown), lifetime))',
-      },
+  'rule 3: the version is noted after the query': {
+    wrappers: [
+      wrapJournal(({ sync, store }, { replica }) => ({
+        store: async (fill, packed, ttl) => {
+          await sync(ignore)
+          return store({ ...fill, version: replica.version }, packed, ttl)
+        },
+      })),
     ],
     faults: [],
   },
   'rule 4: hits are not checked': {
-    patches: [
-      {
-        file: 'plugins/cache/protocol.ts',
-        find: 'const awake = wake()',
-        replace: 'if (Math.random() >= 0.2) return lookNow(true)\n    const awake = wake()',
-      },
+    wrappers: [
+      wrapJournal(({ sync }) => ({
+        sync: (then) => (Math.random() < 0.2 ? sync(then) : then(true)),
+      })),
     ],
     faults: [],
   },
   'rule 4: a request joins a read already sent': {
-    patches: [
-      { file: 'plugins/cache/checks.ts', find: 'gathering = undefined\n', replace: '' },
+    wrappers: [
       {
-        file: 'plugins/cache/checks.ts',
-        find: 'tellAll(lot.most, current)',
-        replace: 'if (gathering === lot) gathering = undefined\n      tellAll(lot.most, current)',
-      },
-      {
-        file: 'plugins/cache/redis-journal.ts',
-        find: 'if (slotOwner(client)',
-        replace: 'await sleep(Math.random() * 20)\n    if (slotOwner(client)',
+        module: 'plugins/cache/batches.ts',
+        name: 'coalesce',
+        wrap:
+          (_original: typeof coalesce): typeof coalesce =>
+          (read) => {
+            let sent: Promise<boolean> | undefined
+            return async (then) => {
+              sent ??= read().then(async (current) => {
+                await sleep(Math.random() * 20)
+                sent = undefined
+                return current
+              })
+              return then(await sent)
+            }
+          },
       },
     ],
     faults: [],
   },
   'rule 5: what is held outlives its epoch': {
-    patches: [
+    wrappers: [
       {
-        file: 'plugins/cache/protocol.ts',
-        find: 'memory.clear()\n      tree.clear()',
-        replace: '',
+        module: 'plugins/cache/memory-store.ts',
+        name: 'createMemoryStore',
+        wrap:
+          (original: typeof createMemoryStore): typeof createMemoryStore =>
+          (maxBytes) =>
+            Object.assign(original(maxBytes), { clear: ignore }),
       },
     ],
     faults: ['redis killed and restarted empty', 'redis flushed'],
   },
   'rule 6: a write is not marked': {
-    patches: [
-      {
-        file: 'plugins/cache/redis-journal.ts',
-        find: 'await tell(() => run.mark(id, textOf(change), markLease, randomToken()))',
-        replace: '1',
-      },
-      {
-        file: 'plugins/cache/redis-journal.ts',
-        find: 'return held === undefined ? undefined : held === 1',
-        replace: 'return true',
-      },
+    wrappers: [
+      wrapJournal(() => ({
+        mark: async (change) => ({
+          change,
+          ...{ id: crypto.randomUUID(), placed: true, since: performance.now() },
+        }),
+        isMarked: async () => true,
+      })),
     ],
     faults: [],
   },
   'rule 6: the outbox is not read': {
-    patches: [
+    wrappers: [
       {
-        file: 'plugins/cache/relay.ts',
-        find: 'const rows = await read()',
-        replace: 'const rows: OutboxRow[] = []',
+        module: 'plugins/cache/relay.ts',
+        name: 'createRelay',
+        wrap:
+          (original: typeof createRelay): typeof createRelay =>
+          (options) =>
+            original({ ...options, outbox: { ...options.outbox, read: async () => [] } }),
       },
     ],
     faults: ['redis paused'],
   },
   'rule 7: a request joins a running query': {
-    patches: [
+    wrappers: [
       {
-        file: 'plugins/cache/flights.ts',
-        find: 'const next = waiting.get(key)',
-        replace: 'const next = before',
+        module: 'plugins/cache/flights.ts',
+        name: 'createFlights',
+        wrap: (original: typeof createFlights) => () => {
+          const flights = original()
+          const running = new Map<string, Flight<unknown>>()
+          const join = async (key: string) => {
+            const other = running.get(key)
+            if (other !== undefined) return { outcome: await other.outcome }
+            const joined = await flights.join(key)
+            if ('lead' in joined) {
+              running.set(key, joined.lead)
+              void joined.lead.outcome.then(() => running.delete(key))
+            }
+            return joined
+          }
+          return { ...flights, join }
+        },
       },
     ],
     faults: [],

@@ -1,42 +1,118 @@
-import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { chaos, mutants } from './mutants.ts'
+import type { listAnimes } from '../../db/animes.ts'
+import type { deleteOutboxByMark } from '../../db/outbox.ts'
+import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
+import type { commit } from '../../plugins/cache/write.ts'
+import { mutants, type Wrapper } from './mutants.ts'
 
 /*
- * Loaded before an instance under test (`--import`). It patches the text of the service's own modules:
- * always with the checker's delays and crashes, and with the mutant that MUTANT names. The product has
- * no seam for this; a patch whose text has moved on stops the instance.
+ * Loaded before an instance under test (`--import`). It replaces exports of the service's own modules:
+ * always by ones that are slow or crash at the steps of a write and a read, and by those of the mutant
+ * that MUTANT names. The product has no seam for this. A wrapper whose export is gone stops the instance.
  */
 
 const root = new URL('../../', import.meta.url).href
 const { MUTANT, CRASHES = '0', CRASH_AT } = process.env
-const patches = [...chaos, ...(MUTANT ? (mutants[MUTANT]?.patches ?? unknown(MUTANT)) : [])]
 const crashes = Number(CRASHES)
 
-function unknown(name: string): never {
-  throw new Error(`there is no mutant "${name}"`)
-}
-
-registerHooks({
-  load(url, context, nextLoad) {
-    const loaded = nextLoad(url, context)
-    const wanted = patches.filter(({ file }) => url === root + file)
-    if (wanted.length === 0) return loaded
-    let source = readFileSync(new URL(url), 'utf8')
-    for (const { file, find, replace } of wanted) {
-      if (source.split(find).length !== 2) throw new Error(`"${find}" is not once in ${file}`)
-      source = source.replace(find, () => replace)
-    }
-    return { ...loaded, source }
-  },
-})
-
-/** A moment at which an instance may be slow, and is killed at CRASH_AT or one time in `1 / CRASHES`. */
-async function chaosAt(point: string): Promise<void> {
-  const unlucky = point !== 'queried' && Math.random() < crashes
-  if (unlucky || point === CRASH_AT) process.kill(process.pid, 'SIGKILL')
+/** A moment at which an instance may be slow, and is killed at CRASH_AT or with probability CRASHES. */
+async function chaos(step: string): Promise<void> {
+  const crash = step !== 'queried' && Math.random() < crashes
+  if (crash || step === CRASH_AT) process.kill(process.pid, 'SIGKILL')
   if (Math.random() < 0.5) await sleep(Math.random() * 8)
 }
 
-Object.assign(globalThis, { chaos: chaosAt })
+/** The steps at which an instance is slow or dies. They break no rule. */
+const steps: Wrapper[] = [
+  {
+    module: 'db/animes.ts',
+    name: 'listAnimes',
+    wrap:
+      (original: typeof listAnimes): typeof listAnimes =>
+      async (...query) => {
+        const list = await original(...query)
+        await chaos('queried')
+        return list
+      },
+  },
+  {
+    module: 'plugins/cache/redis-journal.ts',
+    name: 'createRedisJournal',
+    wrap:
+      (original: typeof createRedisJournal): typeof createRedisJournal =>
+      (options) => {
+        const journal = original(options)
+        return {
+          ...journal,
+          async mark(change) {
+            await chaos('before the mark')
+            const mark = await journal.mark(change)
+            await chaos('marked')
+            return mark
+          },
+        }
+      },
+  },
+  {
+    module: 'plugins/cache/write.ts',
+    name: 'commit',
+    wrap:
+      (original: typeof commit): typeof commit =>
+      async (...write) => {
+        const committed = await original(...write)
+        await chaos('committed')
+        return committed
+      },
+  },
+  {
+    module: 'db/outbox.ts',
+    name: 'deleteOutboxByMark',
+    wrap:
+      (original: typeof deleteOutboxByMark): typeof deleteOutboxByMark =>
+      async (...row) => {
+        await chaos('finished')
+        await original(...row)
+      },
+  },
+]
+
+function wrappersOf(mutant: string): Wrapper[] {
+  const found = mutants[mutant]
+  if (found === undefined) throw new Error(`there is no mutant "${mutant}"`)
+  return found.wrappers
+}
+
+const byModule = Map.groupBy(
+  [...(MUTANT ? wrappersOf(MUTANT) : []), ...steps],
+  ({ module }) => root + module,
+)
+
+/** Called by the modules below: the export, wrapped by every wrapper for it. */
+function wrapped(module: string, name: string, original: unknown): unknown {
+  if (original === undefined) throw new Error(`${module} has no export ${name}`)
+  const wrappers = byModule.get(module)!.filter((wrapper) => wrapper.name === name)
+  return wrappers.reduce((made, { wrap }) => wrap(made as never), original)
+}
+
+Object.assign(globalThis, { wrapped })
+
+registerHooks({
+  load(url, context, nextLoad) {
+    const wrappers = byModule.get(url)
+    if (wrappers === undefined) return nextLoad(url, context)
+    // The module itself is loaded under another URL; this one passes its exports on.
+    const original = JSON.stringify(`${url}?original`)
+    const names = [...new Set(wrappers.map(({ name }) => name))]
+    const lines = names.map(
+      (name) =>
+        `export const ${name} = wrapped(${JSON.stringify(url)}, '${name}', original.${name})`,
+    )
+    const source = [
+      `import * as original from ${original}`,
+      `export * from ${original}`,
+      ...lines,
+    ].join('\n')
+    return { format: 'module', source, shortCircuit: true }
+  },
+})

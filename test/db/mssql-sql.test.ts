@@ -18,7 +18,7 @@ import { catalogue } from '../../db/migrations/0001-catalogue.ts'
 import { accounts } from '../../db/migrations/0002-accounts.ts'
 import { importProcedure } from '../../db/migrations/0003-import-procedure.ts'
 import { databaseName as nameDatabase } from '../../db/migrations/0004-database-name.ts'
-import { deleteOutbox, deleteOutboxMark, insertOutbox, readOutbox } from '../../db/outbox.ts'
+import { deleteOutbox, deleteOutboxByMark, insertOutbox, readOutbox } from '../../db/outbox.ts'
 import {
   beginSession,
   endSessions,
@@ -141,10 +141,10 @@ t.test('writes', async (t) => {
   const changed = await write((trx) => updateAnime(trx, { id: 7, ...values }, { genres: '["C"]' }))
   t.matchSnapshot(changed, 'update')
   t.matchSnapshot(await write((trx) => deleteAnime(trx, 7)), 'delete')
-  t.matchSnapshot(await write((trx) => insertOutbox(trx, [['all']], 'mark')), 'outbox: insert')
+  t.matchSnapshot(await write((trx) => insertOutbox(trx, '[["all"]]', 'mark')), 'outbox: insert')
   t.matchSnapshot(await statementsOf(() => readOutbox(db)), 'outbox: read')
   t.matchSnapshot(await statementsOf(() => deleteOutbox(db, [1, 2])), 'outbox: delete')
-  t.matchSnapshot(await statementsOf(() => deleteOutboxMark(db, 'mark')), 'outbox: delete mark')
+  t.matchSnapshot(await statementsOf(() => deleteOutboxByMark(db, 'mark')), 'outbox: delete mark')
   t.matchSnapshot(await statementsOf(() => databaseName(db)), 'database name')
 })
 

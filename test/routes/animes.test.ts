@@ -1,6 +1,7 @@
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import { startApp } from '../support/app.ts'
+import { write } from '../support/cache.ts'
 import {
   addTitles,
   allTitles,
@@ -380,4 +381,12 @@ t.test('what a client gets wrong', async (t) => {
   const missing = await app.inject('/v1/animes/999999')
   t.equal(missing.statusCode, 404)
   t.match(missing.json(), { status: 404, detail: 'there is no anime 999999' })
+})
+
+t.test('half a character in a genre or title is refused', async (t) => {
+  const app = await startApp(t)
+  for (const row of [{ title: 'A', genres: ['\ud800'] }, { title: 'A\udc00' }]) {
+    t.equal((await write(app, 'POST', '/v1/animes', row)).status, 400)
+  }
+  t.equal((await write(app, 'POST', '/v1/animes', { title: 'A 🎌' })).status, 201)
 })

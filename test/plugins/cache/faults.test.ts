@@ -115,8 +115,8 @@ t.test('damaged, foreign and misused values are misses, never failures', async (
   const damage: Record<string, (key: string) => Promise<unknown>> = {
     body: (key) => redis.client.hset(key, 'body', 'x'),
     meta: (key) => redis.client.hset(key, 'meta', '{'),
-    'meta without dimensions': (key) => redis.client.hset(key, 'meta', '5'),
-    form: (key) => redis.client.hset(key, 'meta', '{"form":99,"dimensions":["type:TV"]}'),
+    'meta without tags': (key) => redis.client.hset(key, 'meta', '5'),
+    form: (key) => redis.client.hset(key, 'meta', '{"form":99,"tags":["type:TV"]}'),
     position: (key) => redis.client.hset(key, 'position', 'many'),
     'type of the key': (key) => redis.client.set(key, 'a string'),
   }

@@ -1,37 +1,36 @@
-import { type Change, everything } from './keys.ts'
+import { type Change, everything, isKey } from './tags.ts'
 
 interface Node {
   keys: Set<string>
   children: Map<string, Node>
 }
 
-const node = (): Node => ({ keys: new Set(), children: new Map() })
+const createNode = (): Node => ({ keys: new Set(), children: new Map() })
 
 /**
- * Keys filed under their sorted dimensions, one level of the tree for each, so that the keys a change
- * touches are found by walking only along its tags: the cost is that of what is found, not of what is
- * held (no scan).
+ * Keys by their sorted tags, one level of the tree for each tag. A change finds the keys it touches by
+ * descending along its own tags only: it costs what it finds, not what is held.
  */
-export function dimensionTree() {
-  let root = node()
+export function createTagTree() {
+  let root = createNode()
 
-  function add(key: string, dimensions: readonly string[]): void {
+  function add(key: string, tags: readonly string[]): void {
     let at = root
-    for (const dimension of dimensions) {
-      let child = at.children.get(dimension)
+    for (const tag of tags) {
+      let child = at.children.get(tag)
       if (child === undefined) {
-        child = node()
-        at.children.set(dimension, child)
+        child = createNode()
+        at.children.set(tag, child)
       }
       at = child
     }
     at.keys.add(key)
   }
 
-  function remove(key: string, dimensions: readonly string[]): void {
+  function remove(key: string, tags: readonly string[]): void {
     const path = [root]
-    for (const dimension of dimensions) {
-      const child = path.at(-1)!.children.get(dimension)
+    for (const tag of tags) {
+      const child = path.at(-1)!.children.get(tag)
       if (child === undefined) return
       path.push(child)
     }
@@ -39,20 +38,20 @@ export function dimensionTree() {
     for (let depth = path.length - 1; depth > 0; depth -= 1) {
       const { keys, children } = path[depth]!
       if (keys.size > 0 || children.size > 0) return
-      path[depth - 1]!.children.delete(dimensions[depth - 1]!)
+      path[depth - 1]!.children.delete(tags[depth - 1]!)
     }
   }
 
   function touchedBy(change: Change): string[] {
     const found: string[] = []
     if (change === everything) collectAll(root, found)
-    else if ('key' in change) found.push(change.key)
-    else for (const image of change) collect(root, image, 0, found)
+    else if (isKey(change)) found.push(change.key)
+    else for (const row of change) collect(root, row, 0, found)
     return found
   }
 
   function clear(): void {
-    root = node()
+    root = createNode()
   }
 
   return { add, remove, touchedBy, clear }

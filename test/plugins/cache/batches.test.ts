@@ -1,19 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { shareReads } from '../../../plugins/cache/checks.ts'
+import { coalesce } from '../../../plugins/cache/batches.ts'
+import { systemRuntime } from '../../../plugins/cache/runtime.ts'
 
-/** A store that anybody may change while reads of it are under way. */
+const coalesced = (read: () => Promise<boolean>) => coalesce(read, systemRuntime)
+
+/** A store that changes while reads of it are in flight. */
 function setUp(travel: () => Promise<unknown>) {
-  const seen = { value: 0, reads: 0, underWay: 0, mostUnderWay: 0 }
+  const seen = { value: 0, reads: 0, inFlight: 0, maxInFlight: 0 }
   let read = 0
-  const share = shareReads(async () => {
+  const share = coalesced(async () => {
     seen.reads += 1
-    seen.underWay += 1
-    seen.mostUnderWay = Math.max(seen.mostUnderWay, seen.underWay)
+    seen.inFlight += 1
+    seen.maxInFlight = Math.max(seen.maxInFlight, seen.inFlight)
     const { value } = seen
     await travel()
-    seen.underWay -= 1
+    seen.inFlight -= 1
     read = Math.max(read, value)
     return true
   })
@@ -21,23 +24,26 @@ function setUp(travel: () => Promise<unknown>) {
   return { seen, join, read: () => read }
 }
 
-t.test('a request joins no read already sent, however reads and requests meet', async (t) => {
-  const { seen, join, read } = setUp(() => sleep(Math.random() * 4))
-  let old = 0
-  const client = async () => {
-    for (let request = 0; request < 60; request += 1) {
-      seen.value += 1
-      const before = seen.value
-      await join()
-      if (read() < before) old += 1
-      if (Math.random() < 0.5) await (Math.random() < 0.5 ? turn() : sleep(Math.random() * 3))
+t.test(
+  'a request never joins a read already sent, however reads and requests overlap',
+  async (t) => {
+    const { seen, join, read } = setUp(() => sleep(Math.random() * 4))
+    let old = 0
+    const client = async () => {
+      for (let request = 0; request < 60; request += 1) {
+        seen.value += 1
+        const before = seen.value
+        await join()
+        if (read() < before) old += 1
+        if (Math.random() < 0.5) await (Math.random() < 0.5 ? turn() : sleep(Math.random() * 3))
+      }
     }
-  }
-  await Promise.all(Array.from({ length: 40 }, client))
-  t.equal(old, 0, `${old} of 2,400 answers came from before their request`)
-  t.ok(seen.reads < 1200, `${seen.reads} reads for 2,400 requests`)
-  t.ok(seen.mostUnderWay > 1, 'reads overlapped')
-})
+    await Promise.all(Array.from({ length: 40 }, client))
+    t.equal(old, 0, `${old} of 2,400 answers came from before their request`)
+    t.ok(seen.reads < 1200, `${seen.reads} reads for 2,400 requests`)
+    t.ok(seen.maxInFlight > 1, 'reads overlapped')
+  },
+)
 
 t.test('requests of one turn share one read', async (t) => {
   const { seen, join } = setUp(() => turn())
@@ -45,7 +51,7 @@ t.test('requests of one turn share one read', async (t) => {
   t.equal(seen.reads, 1)
 })
 
-t.test('a small lot waits for the read under way, a large one does not', async (t) => {
+t.test('a small batch waits for the read in flight, a large one does not', async (t) => {
   const gates: (() => void)[] = []
   const { seen, join } = setUp(() => new Promise<void>((open) => gates.push(open)))
   const first = Array.from({ length: 20 }, join)
@@ -63,12 +69,12 @@ t.test('a small lot waits for the read under way, a large one does not', async (
   for (const open of gates.splice(0)) open()
   await Promise.all([...first, ...few])
   await turn()
-  t.equal(seen.reads, 3, 'and the small lot goes when all have their answer')
+  t.equal(seen.reads, 3, 'and the small batch is sent when all have their answer')
   gates.shift()!()
   await last
 })
 
-t.test('the rest of a lot hears of its read when the next one is on its way', async (t) => {
+t.test('the second wave of a batch is answered when the next read is on its way', async (t) => {
   const gates: (() => void)[] = []
   const { seen, join } = setUp(() => new Promise<void>((open) => gates.push(open)))
   let next: Promise<boolean>[] = []
@@ -83,23 +89,23 @@ t.test('the rest of a lot hears of its read when the next one is on its way', as
   gates.shift()!()
   await Promise.all(all)
   t.strictSame(order.slice(-2), ['15 with 2 reads sent', '7 with 2 reads sent'])
-  const most = [14, 13, 12, 11, 10, 9, 8, 6, 5, 4, 3, 2, 1, 0]
+  const firstWave = [14, 13, 12, 11, 10, 9, 8, 6, 5, 4, 3, 2, 1, 0]
   t.strictSame(
     order.slice(0, 14),
-    most.map((index) => `${index} with 1 reads sent`),
+    firstWave.map((index) => `${index} with 1 reads sent`),
     'the last first',
   )
   gates.shift()!()
   await Promise.all(next)
 })
 
-t.test('nobody waits for a next read that does not come', async (t) => {
+t.test('the second wave does not wait for a next read that never comes', async (t) => {
   const { join } = setUp(() => turn())
   t.same(await Promise.all(Array.from({ length: 8 }, join)), Array(8).fill(true))
 })
 
-t.test('what fails for one request is told to it alone', async (t) => {
-  const share = shareReads(() => turn(true))
+t.test('what fails for one request fails for it alone', async (t) => {
+  const share = coalesced(() => turn(true))
   const failing = [1, 7]
   const told = Array.from({ length: 16 }, (_, index) =>
     share(() => {
@@ -111,11 +117,11 @@ t.test('what fails for one request is told to it alone', async (t) => {
   t.same(failed, failing)
 })
 
-t.test('a read runs as one of the requests that it is for, as tracing needs it', async (t) => {
+t.test('a read runs in the trace of one of its requests', async (t) => {
   const request = new AsyncLocalStorage<number>()
   const pending = new Set<number>()
   let strange = 0
-  const join = shareReads(async () => {
+  const join = coalesced(async () => {
     if (!pending.has(request.getStore()!)) strange += 1
     await sleep(Math.random() * 3)
     return true

@@ -1,0 +1,39 @@
+import t from 'tap'
+import { audit } from '../../../plugins/cache/auditor.ts'
+import { createLocalJournal } from '../../../plugins/cache/local-journal.ts'
+import { createCache, type Leader } from '../../../plugins/cache/protocol.ts'
+import { NotFound } from '../../../plugins/errors.ts'
+import { startApp } from '../../support/app.ts'
+import { cacheInUse, get, singleRedis } from '../../support/cache.ts'
+
+t.test('the auditor reports an answer whose title is gone', async (t) => {
+  const redis = await singleRedis(t)
+  const app = await startApp(t, { REDIS_URL: redis.url }, { titles: 5 })
+  await cacheInUse(app)
+  await get(app, '/v1/animes/1')
+  const read = () => Promise.reject(new NotFound('gone'))
+  const broken = () => Promise.reject(new Error('no database'))
+  const candidate = { key: 'anime:1' }
+  t.equal(await audit(app.cache, { ...candidate, read }), false)
+  await t.rejects(audit(app.cache, { ...candidate, read: broken }), 'an outage tells nothing')
+})
+
+t.test('an audit is no request: it ends no idle pause', async (t) => {
+  let requests = 0
+  const cache = createCache({
+    maxBytes: 1_000_000,
+    ttl: 60_000,
+    openJournal: createLocalJournal,
+    beforeLookup: () => {
+      requests += 1
+      return true
+    },
+  })
+  const wanted = { key: 'k', tags: ['all'] }
+  const { fill } = (await cache.join(wanted, await cache.lookup('k'))) as Leader
+  await cache.store(fill, { body: Buffer.from('body'), headers: [] })
+  t.equal(requests, 1)
+  t.equal(await audit(cache, { ...wanted, read: async () => 'body' }), true)
+  t.equal(await audit(cache, { ...wanted, read: async () => 'another' }), false)
+  t.equal(requests, 1)
+})

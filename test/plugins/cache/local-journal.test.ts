@@ -1,0 +1,37 @@
+import t from 'tap'
+import { markLease } from '../../../plugins/cache/journal.ts'
+import { createLocalJournal } from '../../../plugins/cache/local-journal.ts'
+import { createReplica } from '../../../plugins/cache/replica.ts'
+import { systemRuntime } from '../../../plugins/cache/runtime.ts'
+
+t.test('a check of other processes that fails makes no hit, and no request hangs', async (t) => {
+  const replica = createReplica()
+  const events = { onEntry: replica.append, onReset: replica.reset }
+  let broken = false
+  const journal = createLocalJournal(replica, events, () => {
+    if (broken) throw new Error('no such database')
+    return 1
+  })
+  const current = () => journal.sync((current) => current)
+  t.same(await Promise.all([current(), current()]), [true, true])
+  broken = true
+  t.same(await Promise.all([current(), current()]), [false, false])
+  broken = false
+  t.equal(await current(), true)
+})
+
+t.test('in one process, a mark whose write never ended is lifted with its lease', async (t) => {
+  const replica = createReplica()
+  const events = { onEntry: replica.append, onReset: replica.reset }
+  let late = 0
+  const runtime = { ...systemRuntime, now: () => systemRuntime.now() + late }
+  const journal = createLocalJournal(replica, events, undefined, runtime)
+  const mark = await journal.mark([['all', 'type:TV']])
+  const fill = { key: 'k', tags: ['type:TV'], version: replica.version, bypass: false }
+  const store = () => journal.store(fill, async () => t.fail('nothing is packed') as never, 1000)
+  t.equal(await store(), undefined)
+  t.ok(await journal.isMarked(mark))
+  late = markLease
+  t.match(await store(), { shared: false })
+  t.notOk(await journal.isMarked(mark))
+})
