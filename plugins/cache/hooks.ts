@@ -11,7 +11,6 @@ import {
   type CacheInput,
   isStream,
   type PreparedRoute,
-  toAnswer,
 } from './route.ts'
 
 /** Raw URLs whose key is known, so that a hit needs neither parsing nor validation. */
@@ -22,9 +21,11 @@ type Done = (error?: Error) => void
 
 /** The query that a request runs for the cache, from its miss to its answer. */
 export interface RequestFill extends Leader {
-  input: CacheInput
-  context: CacheContext
-  answer: CacheAnswer
+  /** Runs the query. */
+  read: () => Promise<CacheAnswer>
+  /** Runs it again, without other answers. */
+  readAlone: () => Promise<CacheAnswer>
+  answer: CacheAnswer | null
   /** The answer of another key that the query has used. */
   usedHeld: boolean
 }
@@ -80,25 +81,26 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
   function remember(request: FastifyRequest, key: string, input: CacheInput): void {
     const url = route.rawKey(request)
     if (url.length > maxUrlLength) return
-    const read = async () => toAnswer(await route.read(input as never, nothingHeld)).body as string
+    const read = async () => (await route.read(input, nothingHeld)).body as Buffer | string
     keyByUrl.set(url, { key, read })
   }
 
   function beginFill(leader: Leader, input: CacheInput): RequestFill {
+    const context: CacheContext = {
+      async held(key) {
+        const entry = await cache.held(leader.fill, key)
+        if (entry === undefined) return undefined
+        fill.usedHeld = true
+        const variant = await cache.encode(entry, 'identity')
+        return variant.bytes.toString()
+      },
+    }
     const fill: RequestFill = {
       ...leader,
-      input,
-      answer: { body: undefined },
+      read: () => route.read(input, context),
+      readAlone: () => route.read(input, nothingHeld),
+      answer: null,
       usedHeld: false,
-      context: {
-        async held(key) {
-          const entry = await cache.held(leader.fill, key)
-          if (entry === undefined) return undefined
-          fill.usedHeld = true
-          const variant = await cache.encode(entry, 'identity')
-          return variant.bytes.toString()
-        },
-      },
     }
     return fill
   }
@@ -114,7 +116,7 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
     }
     if (isStream(payload)) {
       flight.settle(undefined)
-      return sendStream(request, reply, payload, cacheFill.answer.detail ?? 'stream')
+      return sendStream(request, reply, payload, cacheFill.answer?.detail ?? 'stream')
     }
     if (reply.hasHeader('set-cookie')) {
       flight.settle(undefined)
@@ -136,18 +138,18 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
 
   /** Stores an answer and what its query found besides. One that a write has raced is read again. */
   async function storeAnswer(cacheFill: RequestFill, reply: FastifyReply, payload: unknown) {
-    const { fill, input, answer } = cacheFill
+    const { fill, answer } = cacheFill
     const headers = http.sharedHeaders(reply, route.fields)
     const bodyOf = (text: unknown) => Buffer.from(text as string)
-    const first = { body: bodyOf(payload), headers, etag: answer.etag }
+    const first = { body: bodyOf(payload), headers, etag: answer?.etag }
     const result = await cache.store(fill, first)
     if (cacheFill.usedHeld && !result.valid) {
-      const again = toAnswer(await route.read(input as never, nothingHeld))
+      const again = await cacheFill.readAlone()
       const unstored = { ...fill, bypass: true }
       const { entry } = await cache.store(unstored, { body: bodyOf(again.body), headers })
       return { entry, stored: false, bypass: fill.bypass }
     }
-    for (const [key, body] of Object.entries(answer.also ?? {})) {
+    for (const [key, body] of Object.entries(answer?.also ?? {})) {
       if (result.stored) await cache.store({ ...fill, key }, { body: bodyOf(body), headers: [] })
     }
     return { ...result, bypass: fill.bypass }

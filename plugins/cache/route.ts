@@ -61,23 +61,19 @@ export function cached<Params, Query, Vary extends string = never>(
   route: CachedRoute<Params, Query, Vary>,
 ) {
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
-    const { answer, context } = request.cacheFill!
-    const given = await route.read(request.cacheFill!.input as never, context)
-    return sendAnswer(reply, Object.assign(answer, toAnswer(given)))
+    const fill = request.cacheFill!
+    fill.answer = await fill.read()
+    return reply.headers(fill.answer.headers ?? {}).send(fill.answer.body)
   }
   handlers.add(handler)
   return { config: { cache: route as unknown as CachedRoute }, handler }
-}
-
-function sendAnswer(reply: FastifyReply, { body, headers }: CacheAnswer) {
-  return reply.headers(headers ?? {}).send(body)
 }
 
 /**
  * The answer in the form it is sent in.
  * @throws TypeError for a body that cannot be sent
  */
-export function toAnswer(given: unknown): CacheAnswer {
+function toAnswer(given: unknown): CacheAnswer {
   const isAnswer = given !== null && typeof given === 'object' && 'body' in given
   const answer = isAnswer ? (given as CacheAnswer) : { body: given }
   const { body } = answer
@@ -125,7 +121,9 @@ export function prepareRoute({ vary = {}, key, read }: CachedRoute) {
   }
 
   return {
-    read,
+    /** Runs the query. */
+    read: async (input: CacheInput, context: CacheContext): Promise<CacheAnswer> =>
+      toAnswer(await read(input as CacheInput<unknown, unknown, never>, context)),
     fields: fields.map(([name]) => name),
     varyOf,
     /** Tells requests apart before they are parsed: the raw URL, and the fields it varies on. */

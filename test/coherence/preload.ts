@@ -1,9 +1,8 @@
 import { registerHooks } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { listAnimes } from '../../db/animes.ts'
-import type { deleteOutboxByMark } from '../../db/outbox.ts'
 import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
-import type { commit } from '../../plugins/cache/write.ts'
+import type { prepareRoute } from '../../plugins/cache/route.ts'
+import type { commit, finish } from '../../plugins/cache/write.ts'
 import { mutants, type Wrapper } from './mutants.ts'
 
 /*
@@ -26,14 +25,20 @@ async function chaos(step: string): Promise<void> {
 /** The steps at which an instance is slow or dies. They break no rule. */
 const steps: Wrapper[] = [
   {
-    module: 'db/animes.ts',
-    name: 'listAnimes',
+    module: 'plugins/cache/route.ts',
+    name: 'prepareRoute',
     wrap:
-      (original: typeof listAnimes): typeof listAnimes =>
-      async (...query) => {
-        const list = await original(...query)
-        await chaos('queried')
-        return list
+      (original: typeof prepareRoute): typeof prepareRoute =>
+      (declared) => {
+        const route = original(declared)
+        return {
+          ...route,
+          async read(...query) {
+            const answer = await route.read(...query)
+            await chaos('queried')
+            return answer
+          },
+        }
       },
   },
   {
@@ -66,13 +71,16 @@ const steps: Wrapper[] = [
       },
   },
   {
-    module: 'db/outbox.ts',
-    name: 'deleteOutboxByMark',
+    module: 'plugins/cache/write.ts',
+    name: 'finish',
     wrap:
-      (original: typeof deleteOutboxByMark): typeof deleteOutboxByMark =>
-      async (...row) => {
-        await chaos('finished')
-        await original(...row)
+      (original: typeof finish): typeof finish =>
+      (store, ...write) => {
+        const removeByMark = async (mark: string) => {
+          await chaos('finished')
+          await store.outbox.removeByMark(mark)
+        }
+        return original({ outbox: { ...store.outbox, removeByMark } }, ...write)
       },
   },
 ]
@@ -92,7 +100,7 @@ const byModule = Map.groupBy(
 function wrapped(module: string, name: string, original: unknown): unknown {
   if (original === undefined) throw new Error(`${module} has no export ${name}`)
   const wrappers = byModule.get(module)!.filter((wrapper) => wrapper.name === name)
-  return wrappers.reduce((made, { wrap }) => wrap(made as never), original)
+  return wrappers.reduce<unknown>((made, { wrap }) => wrap(made as never), original)
 }
 
 Object.assign(globalThis, { wrapped })
