@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { readOptions } from '../support/options.ts'
 import { mutants } from './mutants.ts'
 import { check, timeline } from './run.ts'
+import { catalogue, books as secondApplication } from './subject.ts'
 
 const usage = `usage: npm run check:coherence -- [options]
 
@@ -13,6 +14,7 @@ that no read was stale.
   --no-faults     reads and writes only
   --mutants       run every broken build instead, until it is caught or the time is up
   --mutant NAME   run one broken build
+  --books         the second application of the cache, instead of the service
 
 Exit code: 0 no stale read (with --mutants: every one caught), 1 otherwise.`
 
@@ -25,6 +27,7 @@ function parse() {
       faults: { type: 'boolean', default: true },
       mutants: { type: 'boolean', default: false },
       mutant: { type: 'string' },
+      books: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -41,7 +44,10 @@ function parse() {
 type Options = ReturnType<typeof parse>
 
 /** Whether a stale read was found. */
-async function run({ minutes, instances, faults }: Options, mutant?: string): Promise<boolean> {
+async function run(
+  { minutes, instances, faults, books }: Options,
+  mutant?: string,
+): Promise<boolean> {
   const teardowns: (() => unknown)[] = []
   const scope = { teardown: (fn: () => unknown) => void teardowns.unshift(fn) }
   try {
@@ -50,6 +56,7 @@ async function run({ minutes, instances, faults }: Options, mutant?: string): Pr
       instances,
       faults,
       mutant,
+      subject: books ? secondApplication : catalogue,
       untilCaught: mutant !== undefined,
       onProgress: (line) => process.stderr.write(`\r${line}      `),
     })

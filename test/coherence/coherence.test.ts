@@ -1,6 +1,7 @@
 import t from 'tap'
 import { mutants } from './mutants.ts'
 import { check } from './run.ts'
+import { books } from './subject.ts'
 
 t.setTimeout(30 * 60_000)
 t.jobs = 1
@@ -10,6 +11,13 @@ t.test('three instances, random reads, writes and faults: no read is stale', asy
   const { violations, ...figures } = result
   t.comment(figures)
   t.same(violations.slice(0, 3), [])
+  t.ok(result.reads > 1000, `${result.reads} reads`)
+  t.ok(result.hitRatio > 0.1, `hit ratio ${result.hitRatio}`)
+})
+
+t.test('a second application, a minute: no read is stale', async (t) => {
+  const result = await check(t, { seconds: 60, subject: books })
+  t.same(result.violations.slice(0, 3), [])
   t.ok(result.reads > 1000, `${result.reads} reads`)
   t.ok(result.hitRatio > 0.1, `hit ratio ${result.hitRatio}`)
 })

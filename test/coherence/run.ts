@@ -1,24 +1,19 @@
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { loadConfig } from '../../config.ts'
-import { openDatabase } from '../../db/database.ts'
-import { generateCsv } from '../../db/import/generate.ts'
-import { importCsv } from '../../db/import/import.ts'
-import { openStage } from '../../db/import/stage.ts'
-import { migrate } from '../../db/migrate.ts'
-import { type Teardown, temporaryFolder } from '../support/app.ts'
-import { freshDatabase, mssqlTestUrl } from '../support/mssql.ts'
+import type { Teardown } from '../support/app.ts'
 import { databaseReady, type Server, startServer } from '../support/process.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { judge } from './history.ts'
 import { mutants } from './mutants.ts'
-import { createWorkload, environment, type Instance, type Observed } from './workload.ts'
+import { catalogue, environment, type Subject } from './subject.ts'
+import { createWorkload, type Instance, type Observed } from './workload.ts'
 
 export interface CheckOptions {
   seconds: number
   instances?: number
   faults?: boolean
   mutant?: string
+  /** The application; the service itself unless given. */
+  subject?: Subject
   /** Stop at the first violation found (looked for every few seconds). */
   untilCaught?: boolean
   onProgress?: (line: string) => void
@@ -42,17 +37,18 @@ export interface CheckResult {
  */
 export async function check(t: Teardown, options: CheckOptions): Promise<CheckResult> {
   const { seconds, instances: count = 3, faults: faulty = true, onProgress = () => {} } = options
+  const { subject = catalogue } = options
   const redis = await startRedis(t, ['--maxmemory', '64mb', '--maxmemory-policy', 'volatile-lru'])
-  const env = await preparedDatabase(t, redis, options.mutant)
+  const env = await settings(t, redis, options)
   const servers: Server[] = []
   const instances: Instance[] = []
   for (let index = 0; index < count; index += 1) {
-    const server = await startServer(t, env)
+    const server = await startServer(t, env, undefined, subject.script)
     servers.push(server)
     instances.push({ name: `instance ${index}`, url: server.url, alive: true })
   }
   await Promise.all(instances.map(({ url }) => databaseReady(url)))
-  const workload = createWorkload(instances)
+  const workload = createWorkload(instances, subject)
   await workload.meet(1)
   for (let row = 0; row < 25; row += 1) await workload.write()
 
@@ -71,7 +67,8 @@ export async function check(t: Teardown, options: CheckOptions): Promise<CheckRe
     ...Array.from({ length: 10 }, () => loop(workload.read, 4)),
     ...Array.from({ length: 3 }, () => loop(workload.write, 300)),
   ]
-  if (faulty) work.push(injectFaults(t, { redis, servers, instances, env, running, done, only }))
+  if (faulty)
+    work.push(injectFaults(t, { redis, servers, instances, env, running, done, only, subject }))
   const watching = watch(() => {
     const { reads, writes } = workload.observed()
     onProgress(`${reads.length} reads, ${writes} writes`)
@@ -102,23 +99,15 @@ async function watch(look: () => void, running: () => boolean): Promise<void> {
   }
 }
 
-/**
- * A database with one title, so that no instance fills it, and the settings for it: SQLite's, or one on
- * the server of MSSQL_TEST_URL.
- */
-async function preparedDatabase(t: Teardown, redis: TestRedis, mutant?: string) {
-  const url =
-    mssqlTestUrl === undefined
-      ? `sqlite:${join(temporaryFolder(t), 'anime.db')}`
-      : await freshDatabase(t)
-  const config = loadConfig({ ...environment, DATABASE_URL: url })
-  const database = await openDatabase(url)
-  await migrate(database)
-  await importCsv(generateCsv(1), openStage(config, database))
-  await database.close()
+/** The settings of an instance on a new database. */
+async function settings(
+  t: Teardown,
+  redis: TestRedis,
+  { subject = catalogue, mutant }: CheckOptions,
+) {
   return {
     ...environment,
-    DATABASE_URL: url,
+    DATABASE_URL: await subject.prepare(t),
     REDIS_URL: redis.url,
     MUTANT: mutant ?? '',
     NODE_OPTIONS: `--import=${new URL('preload.ts', import.meta.url).href}`,
@@ -127,7 +116,8 @@ async function preparedDatabase(t: Teardown, redis: TestRedis, mutant?: string) 
 }
 
 interface Field {
-  only?: string[]
+  only: string[] | undefined
+  subject: Subject
   redis: TestRedis
   servers: Server[]
   instances: Instance[]
@@ -141,7 +131,7 @@ export const timeline: string[] = []
 
 /** One random fault after another, with time between them for the service to recover. */
 async function injectFaults(t: Teardown, field: Field): Promise<void> {
-  const { redis, running, done, only } = field
+  const { redis, running, done, only, subject } = field
   const faults: Record<string, () => Promise<unknown>> = {
     'redis killed and restarted empty': async () => {
       await redis.kill()
@@ -157,12 +147,12 @@ async function injectFaults(t: Teardown, field: Field): Promise<void> {
     'redis slow': () => redis.client.call('CLIENT', 'PAUSE', Math.round(60 + Math.random() * 200)),
     'connections cut': () => redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
     'a value corrupted': async () => {
-      const keys = await redis.client.keys('{animes}:anime*')
+      const keys = await redis.client.keys(`${subject.prefix}[^@]*`)
       const key = keys[Math.floor(Math.random() * keys.length)]
       if (key) await redis.client.hset(key, 'body', 'damaged')
     },
     'the index lost': async () => {
-      const keys = await redis.client.keys('{animes}:@[ck]:*')
+      const keys = await redis.client.keys(`${subject.prefix}@[ck]:*`)
       if (keys.length > 0) await redis.client.del(...keys)
     },
     'an instance killed': () => restart(t, field),
@@ -197,11 +187,11 @@ async function restart(t: Teardown, field: Field): Promise<void> {
 }
 
 /** Starts an instance in the place of one that has ended or is about to. */
-async function replace(t: Teardown, { servers, instances, env }: Field, index: number) {
+async function replace(t: Teardown, { servers, instances, env, subject }: Field, index: number) {
   const instance = instances[index]!
   instance.alive = false
   await servers[index]!.exited
-  const server = await startServer(t, env)
+  const server = await startServer(t, env, undefined, subject.script)
   servers[index] = server
   await databaseReady(server.url)
   instance.url = server.url

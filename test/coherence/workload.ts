@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import type { Filter, Read, Row, State } from './history.ts'
+import { adminHeaders, type Subject } from './subject.ts'
 
 export const types = ['TV', 'MOVIE', 'OVA']
 export const genres = ['Action', 'Drama', 'Slice of Life']
@@ -23,32 +23,8 @@ export interface Observed {
   statuses: Record<string, number>
 }
 
-const secret = 'coherence-checker-secret-0123456789'
 const agent = new Agent({ keepAlive: true, maxSockets: 64 })
 const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!
-
-/** Settings of an instance under test. */
-export const environment = { JWT_SECRET: secret, RATE_LIMIT_MAX: '100000000', LOG_LEVEL: 'info' }
-
-const now = () => Math.floor(Date.now() / 1000)
-const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
-/** An admin's access token, as the service would make it. */
-function adminToken(): string {
-  const claims = {
-    sub: '1',
-    email: 'a@b',
-    role: 'admin',
-    jti: 'x',
-    iss: 'anime-api',
-    aud: 'anime-api',
-  }
-  const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ ...claims, iat: now(), exp: now() + 86_400 })}`
-  return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
-}
-
-const authorization = `Bearer ${adminToken()}`
-export const adminHeaders = { authorization }
 
 interface Answer {
   status: number
@@ -58,7 +34,8 @@ interface Answer {
 
 function send(url: string, method: string, body?: object): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const headers = body ? { authorization, 'content-type': 'application/json' } : { authorization }
+    const json = { ...adminHeaders, 'content-type': 'application/json' }
+    const headers = body ? json : adminHeaders
     const sent = request(url, { method, agent, headers, timeout: 15_000 }, (incoming) => {
       let text = ''
       incoming.setEncoding('utf8')
@@ -76,46 +53,33 @@ function send(url: string, method: string, body?: object): Promise<Answer> {
   })
 }
 
-/** A write that nobody was there to take has certainly not happened. */
+/** A write whose connection was refused has certainly not happened. */
 const notSent = ({ code }: NodeJS.ErrnoException) =>
   code === 'ECONNREFUSED' ? 'not sent' : undefined
 
 /** A random list, page or single title, and what it should hold. */
-function randomQuery(ids: number[]): { path: string; filter: Filter } {
+function randomQuery(subject: Subject, ids: number[]): { path: string; filter: Filter } {
   const kind = Math.random()
   if (kind < 0.15 && ids.length > 0) {
     const id = pick(ids)
-    return { path: `/v1/animes/${id}`, filter: { id } }
+    return { path: `${subject.list}/${id}`, filter: { id } }
   }
   const filter: Filter = {}
-  const parameters = new URLSearchParams()
   if (Math.random() < 0.6) filter.type = pick(types)
   if (Math.random() < 0.3) filter.year = pick(years)
   if (Math.random() < 0.5) {
     filter.genre = Math.random() < 0.3 ? [genres[0]!, genres[1]!] : [pick(genres)]
   }
-  if (Math.random() < 0.2) {
-    filter.partial = true
-    parameters.set('limit', pick(['3', '10']))
-    parameters.set('sort', pick(['-score', 'title']))
-  }
-  if (filter.type) parameters.set('type', filter.type)
-  if (filter.year) parameters.set('year', String(filter.year))
-  for (const name of filter.genre ?? []) parameters.append('genre', name)
-  return { path: `/v1/animes?${parameters}`, filter }
+  filter.partial = Math.random() < 0.2
+  const page = filter.partial ? pick(subject.pages) : []
+  const parameters = new URLSearchParams([...page, ...subject.parametersOf(filter)])
+  return { path: `${subject.list}?${parameters}`, filter }
 }
 
-type Shown = { id: number; type: string; year: number | null; genres: string[]; episodes: number }
-const rowOf = ({ id, type, year, genres: names, episodes }: Shown): Row => ({
-  id,
-  type,
-  year,
-  genres: names,
-  stamp: episodes,
-})
-
-/** Reads and writes random things on random instances; a write's `episodes` is its unique stamp. */
-export function createWorkload(instances: Instance[]) {
+/** Reads and writes random things on random instances; a write's stamp is unique. */
+export function createWorkload(instances: Instance[], subject: Subject) {
+  const { list, bodyOf } = subject
+  const rowOf = subject.rowOf as (shown: unknown) => Row
   const observed: Observed = {
     states: new Map(),
     reads: [],
@@ -133,7 +97,7 @@ export function createWorkload(instances: Instance[]) {
 
   async function read(): Promise<void> {
     const instance = alive()
-    const { path, filter } = randomQuery([...observed.states.keys()])
+    const { path, filter } = randomQuery(subject, [...observed.states.keys()])
     const begun = performance.now()
     const answer = await send(instance.url + path, 'GET').catch(() => undefined)
     const ended = performance.now()
@@ -145,7 +109,7 @@ export function createWorkload(instances: Instance[]) {
     const status = /hit|collapsed|fwd=\w+/.exec(cache)?.[0] ?? 'none'
     observed.statuses[status] = (observed.statuses[status] ?? 0) + 1
     const body = JSON.parse(answer.body)
-    const shown: Shown[] = answer.status === 404 ? [] : (body.data ?? [body])
+    const shown: unknown[] = answer.status === 404 ? [] : (body.data ?? [body])
     const by = `${instance.name} (${cache})`
     observed.reads.push({ filter, begun, ended, rows: shown.map(rowOf), by })
   }
@@ -160,8 +124,8 @@ export function createWorkload(instances: Instance[]) {
     stamp += 1
     const before = history.at(-1)!.row!
     const remove = Math.random() < 0.15
-    const body = remove ? undefined : { ...randomChange(), episodes: stamp }
-    const row = body && { ...before, ...body, stamp }
+    const change = remove ? undefined : { ...randomChange(), stamp }
+    const row = change && { ...before, ...change }
     const state: State = {
       stamp: remove ? null : stamp,
       row: row ? { id, type: row.type, year: row.year, genres: row.genres, stamp } : null,
@@ -172,7 +136,8 @@ export function createWorkload(instances: Instance[]) {
     history.push(state)
     const instance = alive()
     state.by = instance.name
-    const url = `${instance.url}/v1/animes/${id}`
+    const url = `${instance.url}${list}/${id}`
+    const body = change && bodyOf(change)
     const answer = await send(url, remove ? 'DELETE' : 'PATCH', body).catch(notSent)
     if (answer === 'not sent') {
       history.splice(history.indexOf(state), 1)
@@ -202,18 +167,15 @@ export function createWorkload(instances: Instance[]) {
   async function insert(): Promise<void> {
     stamp += 1
     const own = stamp
-    const body = {
-      title: `Row ${own}`,
-      score: own % 10,
-      ...randomChange(),
+    const body = bodyOf({
+      ...{ title: `Row ${own}`, score: own % 10, stamp: own },
       ...{ type: pick(types), genres: [pick(genres)], year: pick(years) },
-      episodes: own,
-    }
+    })
     const begun = performance.now()
     // Its id is known only afterwards; until then reads of it are set against `expected`.
     expected.set(own, begun)
     const instance = alive()
-    const answer = await send(`${instance.url}/v1/animes`, 'POST', body).catch(notSent)
+    const answer = await send(instance.url + list, 'POST', body).catch(notSent)
     if (answer === 'not sent') {
       expected.delete(own)
       observed.failed += 1
@@ -237,7 +199,7 @@ export function createWorkload(instances: Instance[]) {
   /** Takes up a title that was there before, and gives it a stamp. */
   async function meet(id: number): Promise<void> {
     stamp += 1
-    const answer = await send(`${alive().url}/v1/animes/${id}`, 'PATCH', { episodes: stamp })
+    const answer = await send(`${alive().url}${list}/${id}`, 'PATCH', bodyOf({ stamp }))
     const state = {
       stamp,
       row: rowOf(JSON.parse(answer.body)),

@@ -56,9 +56,9 @@ export async function redisCluster(t: Teardown): Promise<Backend> {
 export const mastersOf = (client: Redis | Cluster): Redis[] =>
   client instanceof Cluster ? client.nodes('master') : [client]
 
-/** The answers in Redis, as the design names them. */
-export async function keysIn({ client }: Backend): Promise<string[]> {
-  const keys = await Promise.all(mastersOf(client).map((node) => node.keys('{animes}:[^@]*')))
+/** The answers in Redis, by their full keys. */
+export async function keysIn({ client }: Backend, prefix = '{animes}:'): Promise<string[]> {
+  const keys = await Promise.all(mastersOf(client).map((node) => node.keys(`${prefix}[^@]*`)))
   return keys.flat().sort()
 }
 
@@ -104,7 +104,7 @@ export async function isHit(app: FastifyInstance, url: string): Promise<boolean>
     const answer = await get(app, url)
     return !answer.cache.includes('redis-unavailable') && answer.cache
   })
-  return cache.startsWith('anime-api; hit;')
+  return /^[\w-]+; hit;/.test(cache)
 }
 
 export async function write(

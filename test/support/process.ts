@@ -68,8 +68,9 @@ export async function startServer(
   t: Teardown,
   env: NodeJS.ProcessEnv = {},
   folder: string = temporaryFolder(t),
+  script = 'server.ts',
 ): Promise<Server> {
-  const running = run(t, 'server.ts', [], { PORT: '0', ...env }, folder)
+  const running = run(t, script, [], { PORT: '0', ...env }, folder)
   const { child, exited, stdout, stderr } = running
   const listening = /Server listening at (http:\/\/[\d.:]+)/
   const match = await until(
