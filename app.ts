@@ -7,9 +7,9 @@ import config from './plugins/config.ts'
 import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
 import drain from './plugins/drain.ts'
-import errors, { refuseBytes, refuseUrl } from './plugins/errors.ts'
 import metrics from './plugins/metrics/index.ts'
 import openapi from './plugins/openapi.ts'
+import problems, { onClientError, onFrameworkError } from './plugins/problems.ts'
 import rateLimit from './plugins/rate-limit.ts'
 import { redacted } from './plugins/redact.ts'
 import requestLog from './plugins/request-log.ts'
@@ -43,14 +43,14 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
     routerOptions: { maxParamLength: 100 },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    frameworkErrors: refuseUrl,
-    clientErrorHandler: refuseBytes,
+    frameworkErrors: onFrameworkError,
+    clientErrorHandler: onClientError,
     schemaController: { compilersFactory: schemaCompilers },
   })
   await app.register(telemetry)
   await app.register(config, { config: settings })
   await app.register(drain)
-  await app.register(errors)
+  await app.register(problems)
   await app.register(database, { fill })
   if (settings.REDIS_URL !== undefined) await app.register(import('./plugins/redis.ts'))
   await app.register(cors)

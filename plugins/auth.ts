@@ -144,4 +144,4 @@ function describeSecurity(route: RouteOptions): void {
   }
 }
 
-export default fp(authPlugin, { name: 'auth', dependencies: ['config', 'errors'] })
+export default fp(authPlugin, { name: 'auth', dependencies: ['config', 'problems'] })

@@ -64,4 +64,4 @@ export function addressOf({ ip }: FastifyRequest): string {
 const isLoopback = (address: string) =>
   address === '127.0.0.1' || address === '::1' || /^(::ffff:)?127\./.test(address)
 
-export default fp(rateLimitPlugin, { name: 'rate-limit', dependencies: ['config', 'errors'] })
+export default fp(rateLimitPlugin, { name: 'rate-limit', dependencies: ['config', 'problems'] })

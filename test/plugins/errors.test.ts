@@ -1,5 +1,5 @@
 import t from 'tap'
-import { DatabaseUnavailable } from '../../db/dialects/dialect.ts'
+import { DatabaseUnavailable, OutcomeUnknown } from '../../db/dialects/dialect.ts'
 import { BadField, NotFound, PreconditionFailed } from '../../plugins/errors.ts'
 import { startApp } from '../support/app.ts'
 
@@ -9,6 +9,7 @@ t.test('every error is a problem document (RFC 9457)', async (t) => {
     moved: new PreconditionFailed('it has moved on'),
     field: new BadField('year', 'must be in the past'),
     away: new DatabaseUnavailable('secret: the server is db7'),
+    unknown: new OutcomeUnknown('secret: the server is db7'),
     bug: new TypeError('secret: x is undefined'),
     text: 'secret: a string',
     teapot: Object.assign(new Error('I am a teapot'), { statusCode: 418 }),
@@ -43,18 +44,33 @@ t.test('every error is a problem document (RFC 9457)', async (t) => {
     return { answer, problem }
   }
 
-  for (const [name, status, title, detail] of [
-    ['missing', 404, 'Not Found', 'there is no such thing'],
-    ['moved', 412, 'Precondition Failed', 'it has moved on'],
-    ['field', 400, 'Bad Request', 'year must be in the past'],
-    ['teapot', 418, "I'm a Teapot", 'I am a teapot'],
-    ['bug', 500, 'Internal Server Error', 'the server failed; its log says why'],
-    ['text', 500, 'Internal Server Error', 'the server failed; its log says why'],
-    ['hidden', 502, 'Bad Gateway', 'the server failed; its log says why'],
+  const failed = 'the server failed; its log says why'
+  for (const [name, status, title, code, detail] of [
+    ['missing', 404, 'Not Found', 'TITLE_NOT_FOUND', 'there is no such thing'],
+    ['moved', 412, 'Precondition Failed', 'PRECONDITION_FAILED', 'it has moved on'],
+    ['field', 400, 'Bad Request', 'INVALID_REQUEST', 'year must be in the past'],
+    ['teapot', 418, "I'm a Teapot", 'ERROR', 'I am a teapot'],
+    ['bug', 500, 'Internal Server Error', 'INTERNAL_ERROR', failed],
+    ['text', 500, 'Internal Server Error', 'INTERNAL_ERROR', failed],
+    ['hidden', 502, 'Bad Gateway', 'INTERNAL_ERROR', failed],
+    [
+      'unknown',
+      503,
+      'Service Unavailable',
+      'OUTCOME_UNKNOWN',
+      'the connection was lost during the commit: the write may have happened, or not',
+    ],
+    [
+      'away',
+      503,
+      'Service Unavailable',
+      'DATABASE_UNAVAILABLE',
+      'the database is not available now',
+    ],
   ] as const) {
     const { answer, problem } = await problemAt(`/throw/${name}`)
     t.equal(answer.statusCode, status, name)
-    t.match(problem, { title, detail })
+    t.match(problem, { title, code, detail })
   }
 
   t.test('a wrong field is named', async (t) => {
