@@ -24,13 +24,13 @@ export function traceCache(cache: Cache): void {
     )
   }
 
-  cache.join = (wanted, seen) => {
+  cache.join = (wanted, seen, left) => {
     const parent = recording()
-    if (parent === undefined) return join(wanted, seen)
+    if (parent === undefined) return join(wanted, seen, left)
     return within(
       'cache wait',
       wanted.key,
-      () => join(wanted, seen),
+      () => join(wanted, seen, left),
       (joined, span) => describeLookup(outcomeOf(joined, seen), wanted.key, span, parent),
     ) as Promise<Outcome | Leader>
   }

@@ -2,11 +2,31 @@
 export interface Flight<T> {
   outcome: Promise<T | undefined>
   settle: (result: T | undefined) => void
+  /** Aborted when every request that waits for the outcome has left. */
+  abandoned: AbortSignal
 }
 
-const createFlight = <T>(): Flight<T> => {
+/** A flight, and how requests come to wait for it. */
+interface Tracked<T> {
+  flight: Flight<T>
+  /** Counts a request; one whose `left` is aborted waits no more. */
+  board: (left: AbortSignal | undefined) => void
+}
+
+function createFlight<T>(): Tracked<T> {
   const { promise: outcome, resolve: settle } = Promise.withResolvers<T | undefined>()
-  return { outcome, settle }
+  const abandoned = new AbortController()
+  let waiting = 0
+  return {
+    flight: { outcome, settle, abandoned: abandoned.signal },
+    board(left) {
+      waiting += 1
+      left?.addEventListener('abort', () => {
+        waiting -= 1
+        if (waiting === 0) abandoned.abort()
+      })
+    },
+  }
 }
 
 /**
@@ -16,7 +36,7 @@ const createFlight = <T>(): Flight<T> => {
  */
 export function createFlights<T>() {
   const running = new Map<string, Flight<T>>()
-  const waiting = new Map<string, Flight<T>>()
+  const waiting = new Map<string, Tracked<T>>()
 
   function start(key: string, flight: Flight<T>): Flight<T> {
     running.set(key, flight)
@@ -29,18 +49,27 @@ export function createFlights<T>() {
   return {
     /**
      * Joins the query for `key` that is waiting, or becomes the leader of one. A leader gets its flight as
-     * soon as the query before it has settled, and must settle it; followers get its outcome.
+     * soon as the query before it has settled, and must settle it; followers get its outcome. `left` is
+     * aborted when the client of this request has gone.
      */
-    async join(key: string): Promise<{ lead: Flight<T> } | { outcome: T | undefined }> {
+    async join(
+      key: string,
+      left?: AbortSignal,
+    ): Promise<{ lead: Flight<T> } | { outcome: T | undefined }> {
       const before = running.get(key)
-      if (before === undefined) return { lead: start(key, createFlight()) }
-      const next = waiting.get(key)
-      if (next !== undefined) return { outcome: await next.outcome }
-      const flight = createFlight<T>()
-      waiting.set(key, flight)
-      await before.outcome
-      waiting.delete(key)
-      return { lead: start(key, flight) }
+      const next = before === undefined ? undefined : waiting.get(key)
+      if (next !== undefined) {
+        next.board(left)
+        return { outcome: await next.flight.outcome }
+      }
+      const created = createFlight<T>()
+      created.board(left)
+      if (before !== undefined) {
+        waiting.set(key, created)
+        await before.outcome
+        waiting.delete(key)
+      }
+      return { lead: start(key, created.flight) }
     },
     /** Whether a query for `key` is running, so that `join` would wait. */
     isRunning: (key: string) => running.has(key),

@@ -38,7 +38,7 @@ export interface HookOptions {
   onMiss: (reply: FastifyReply) => void
 }
 
-const nothingHeld: CacheContext = { held: async () => undefined }
+const nothingHeld: CacheContext = { held: async () => undefined, signal: undefined }
 
 /** The hooks of one cached route: lookup before the handler, population in `onSend`. */
 export function createHooks({ cache, http, route, onMiss }: HookOptions) {
@@ -67,11 +67,13 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
     const result = request.cacheLookup ?? (await cache.lookup(wanted.key))
     request.cacheLookup = result
     if (result.status === 'hit') return http.sendEntry(request, reply, result.entry, 'hit')
-    const joined = await cache.join(wanted, result)
+    const left = new AbortController()
+    reply.raw.once('close', () => left.abort())
+    const joined = await cache.join(wanted, result, left.signal)
     if ('fill' in joined) {
+      const { abandoned, settle } = joined.flight
+      abandoned.addEventListener('abort', () => settle(undefined))
       request.cacheFill = beginFill(joined, input)
-      // `onResponse` does not come when the client has left, and followers would wait for ever.
-      reply.raw.once('close', () => joined.flight.settle(undefined))
       return onMiss(reply)
     }
     if (joined.hit) request.cacheLookup = { status: 'hit', entry: joined.entry }
@@ -87,6 +89,7 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
 
   function beginFill(leader: Leader, input: CacheInput): RequestFill {
     const context: CacheContext = {
+      signal: leader.flight.abandoned,
       async held(key) {
         const entry = await cache.held(leader.fill, key)
         if (entry === undefined) return undefined
@@ -98,7 +101,7 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
     const fill: RequestFill = {
       ...leader,
       read: () => route.read(input, context),
-      readAlone: () => route.read(input, nothingHeld),
+      readAlone: () => route.read(input, { ...nothingHeld, signal: leader.flight.abandoned }),
       answer: null,
       usedHeld: false,
     }

@@ -117,18 +117,23 @@ export function createCache(options: CacheOptions) {
   /**
    * Rules 3 and 7. For a request that found no local copy: resolves to the outcome of another request's
    * query, or makes this request the leader that runs the query. When the queries it waited for came to
-   * nothing three times, it runs its own and does not store.
+   * nothing three times, it runs its own and does not store. `left` is aborted when the client has gone.
    */
-  async function join(wanted: CacheKey, { status }: LookupResult): Promise<Outcome | Leader> {
+  async function join(
+    wanted: CacheKey,
+    { status }: LookupResult,
+    left?: AbortSignal,
+  ): Promise<Outcome | Leader> {
     for (let attempt = 0; attempt < maxJoins; attempt += 1) {
       const waited = flights.isRunning(wanted.key)
-      const joined = await flights.join(wanted.key)
+      const joined = await flights.join(wanted.key, left)
       if ('lead' in joined) return lead(wanted, joined.lead, waited ? undefined : status)
       if (joined.outcome === undefined) continue
       totals[joined.outcome.hit ? 'hits' : 'misses'] += 1
       return joined.outcome
     }
-    const unshared = { outcome: Promise.resolve(undefined), settle: () => {} }
+    const abandoned = left ?? new AbortController().signal
+    const unshared = { outcome: Promise.resolve(undefined), settle: () => {}, abandoned }
     return { fill: { ...wanted, version: replica.version, bypass: true }, flight: unshared }
   }
 

@@ -34,8 +34,8 @@ export interface CacheContext {
    * between, the query is run again without it, so that what it combines is always of one moment.
    */
   held: (key: string) => Promise<string | undefined>
-  /** Aborted when no request waits for the answer any more. */
-  signal?: AbortSignal
+  /** Aborted when no request waits for the answer any more; an audit has none. */
+  signal: AbortSignal | undefined
 }
 
 export interface CachedRoute<Params = unknown, Query = unknown, Vary extends string = never> {
@@ -62,7 +62,13 @@ export function cached<Params, Query, Vary extends string = never>(
 ) {
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     const fill = request.cacheFill!
-    fill.answer = await fill.read()
+    try {
+      fill.answer = await fill.read()
+    } catch (error) {
+      // Not left to the hooks: they do not run when the client has gone.
+      fill.flight.settle(undefined)
+      throw error
+    }
     return reply.headers(fill.answer.headers ?? {}).send(fill.answer.body)
   }
   handlers.add(handler)

@@ -8,6 +8,7 @@ import { cached } from '../../../plugins/cache/index.ts'
 import { NotFound } from '../../../plugins/errors.ts'
 import { startApp } from '../../support/app.ts'
 import { cacheInUse, get, keysIn, singleRedis, write } from '../../support/cache.ts'
+import { until } from '../../support/until.ts'
 
 t.test('a client that leaves before a refusal keeps no other request waiting', async (t) => {
   const arrived = Promise.withResolvers<void>()
@@ -97,4 +98,39 @@ t.test('a purge of one key drops the answer being made too, and never the journa
   t.equal((await get(app, '/slow')).body, '"new"')
   t.equal((await write(app, 'DELETE', '/v1/cache?key=@clock')).status, 400)
   t.ok(await redis.client.exists('{animes}:@clock'))
+})
+
+t.test('a query goes on while somebody waits for it, and is told when nobody does', async (t) => {
+  const begun: { signal: AbortSignal | undefined; end: (body: string) => void }[] = []
+  const prepare = (app: FastifyInstance) => {
+    const key = () => ({ key: 'slow', tags: ['all'] })
+    const read = (_input: unknown, { signal }: { signal: AbortSignal | undefined }) =>
+      new Promise((end) => begun.push({ signal, end }))
+    app.get('/slow', cached({ key, read }))
+  }
+  const app = await startApp(t, {}, { prepare })
+  const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/slow`
+  const client = () => {
+    const leaving = new AbortController()
+    const answer = fetch(url, { signal: leaving.signal }).then(
+      (response) => response.text(),
+      () => 'left',
+    )
+    return { answer, leave: () => leaving.abort() }
+  }
+  const first = client()
+  await until('the first query runs', () => begun.length === 1)
+  const second = client()
+  const third = client()
+  // Both wait for a query that begins when the first has ended.
+  await sleep(50)
+  first.leave()
+  await until('the first query is abandoned', () => begun[0]!.signal!.aborted)
+  await until('the next one runs at once', () => begun.length === 2)
+  second.leave()
+  await sleep(50)
+  t.notOk(begun[1]!.signal!.aborted, 'one still waits')
+  begun[1]!.end('answer')
+  t.same(await Promise.all([first.answer, second.answer, third.answer]), ['left', 'left', 'answer'])
+  begun[0]!.end('too late')
 })
