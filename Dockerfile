@@ -28,6 +28,7 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY app.ts server.ts telemetry.ts config.ts compile-cache.cjs ./
 COPY bin ./bin
+COPY catalogue ./catalogue
 COPY db ./db
 COPY plugins ./plugins
 COPY public ./public

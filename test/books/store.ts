@@ -20,13 +20,15 @@ export interface BookFilter {
 
 /** The books in the SQLite file at `path`, with the outbox table that the cache asks for. */
 export function openBooks(path: string) {
-  const writing = new DatabaseSync(path)
-  writing.exec(`pragma journal_mode = wal;
+  const setup = new DatabaseSync(path, { timeout: 10_000 })
+  setup.exec(`pragma journal_mode = wal;
     create table if not exists books (id integer primary key autoincrement, title text, shelf text,
       year integer, authors text, edition integer);
     create table if not exists outbox (id integer primary key, change text not null, mark text);
     create table if not exists dataset (name text);
     insert into dataset select '${randomUUID()}' where not exists (select 1 from dataset)`)
+  setup.close()
+  const writing = new DatabaseSync(path)
   const reading = new DatabaseSync(path)
 
   // One connection, one transaction: they take turns, in this process and with others.
