@@ -7,6 +7,7 @@ import config from './plugins/config.ts'
 import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
 import drain from './plugins/drain.ts'
+import idempotency from './plugins/idempotency.ts'
 import metrics from './plugins/metrics/index.ts'
 import openapi from './plugins/openapi.ts'
 import problems, { onClientError, onFrameworkError } from './plugins/problems.ts'
@@ -19,6 +20,7 @@ import telemetry from './plugins/telemetry.ts'
 import { schemaCompilers } from './plugins/validation.ts'
 import accountRoutes from './routes/accounts.ts'
 import animes from './routes/animes.ts'
+import animesBatch from './routes/animes-batch.ts'
 import animesWrite from './routes/animes-write.ts'
 import cacheRoutes from './routes/cache.ts'
 import health from './routes/health.ts'
@@ -59,6 +61,7 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
   await app.register(accounts)
   await app.register(security)
   await app.register(catalogueCache)
+  await app.register(idempotency)
   await app.register(metrics)
   await app.register(requestLog)
   await app.register(openapi)
@@ -69,6 +72,7 @@ export async function buildApp({ config: settings, fill, logger = false }: AppOp
   await app.register(accountRoutes, { prefix: '/v1' })
   await app.register(animes, { prefix: '/v1' })
   await app.register(animesWrite, { prefix: '/v1' })
+  await app.register(animesBatch, { prefix: '/v1' })
   await app.register(cacheRoutes, { prefix: '/v1' })
   return app
 }

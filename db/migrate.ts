@@ -5,6 +5,7 @@ import { catalogue } from './migrations/0001-catalogue.ts'
 import { accounts } from './migrations/0002-accounts.ts'
 import { importProcedure } from './migrations/0003-import-procedure.ts'
 import { databaseName } from './migrations/0004-database-name.ts'
+import { idempotencyKeys } from './migrations/0008-idempotency.ts'
 import type { Schema } from './schema.ts'
 
 const migrations = {
@@ -12,6 +13,7 @@ const migrations = {
   '0002-accounts': accounts,
   '0003-import-procedure': importProcedure,
   '0004-database-name': databaseName,
+  '0008-idempotency': idempotencyKeys,
 }
 
 /**

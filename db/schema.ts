@@ -61,6 +61,17 @@ export interface DatabaseNameTable {
   name: string
 }
 
+/** `idempotency_keys`: one row for each write that came with an `Idempotency-Key`, for 24 hours. */
+export interface IdempotencyKeyTable {
+  /** SHA-256 of user and key, base64url. */
+  hash: string
+  /** SHA-256 of the request. */
+  fingerprint: string
+  created_at: string
+  /** JSON of the answer; null only within the transaction of the write. */
+  answer: string | null
+}
+
 export interface Schema {
   animes: AnimeTable
   anime_genres: AnimeGenreTable
@@ -68,4 +79,5 @@ export interface Schema {
   users: UserTable
   refresh_tokens: RefreshTokenTable
   database_name: DatabaseNameTable
+  idempotency_keys: IdempotencyKeyTable
 }

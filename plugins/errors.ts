@@ -14,7 +14,37 @@ export interface FieldProblem {
 /** 404: there is no title with this id. */
 export const NotFound = createError('TITLE_NOT_FOUND', '%s', 404)
 export const Conflict = createError<[string]>('CONFLICT', '%s', 409)
-export const PreconditionFailed = createError('PRECONDITION_FAILED', '%s', 412)
+
+const KeyInUseBase = createError('IDEMPOTENCY_KEY_IN_USE', '%s', 409)
+const KeyReusedBase = createError('IDEMPOTENCY_KEY_REUSED', '%s', 422)
+
+/** 409: a request with this Idempotency-Key is still running. */
+export class KeyInUse extends KeyInUseBase {
+  readonly headers = { 'retry-after': '1' }
+
+  constructor() {
+    super('a request with this Idempotency-Key is still running')
+  }
+}
+
+/** 422: this Idempotency-Key came with another request before. */
+export class KeyReused extends KeyReusedBase {
+  constructor() {
+    super('this Idempotency-Key was used for another request')
+  }
+}
+
+const PreconditionFailedBase = createError<[string]>('PRECONDITION_FAILED', '%s', 412)
+
+/** 412: the title has changed since it was read; `field` names the operation of a batch. */
+export class PreconditionFailed extends PreconditionFailedBase {
+  readonly problems: FieldProblem[] | undefined
+
+  constructor(message: string, field?: string) {
+    super(field === undefined ? message : `${field}: ${message}`)
+    this.problems = field === undefined ? undefined : [{ field, message }]
+  }
+}
 
 const BadRequest = createError<[string]>('INVALID_REQUEST', '%s', 400)
 

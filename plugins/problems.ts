@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseUnavailable, OutcomeUnknown } from '../db/dialects/dialect.ts'
-import { BadField, type FieldProblem } from './errors.ts'
+import { BadField, type FieldProblem, PreconditionFailed } from './errors.ts'
 
 /** Seconds after which a client may ask again for what needs the database. */
 const retryAfter = 5
@@ -14,6 +14,7 @@ const codes: Record<number, string> = {
   404: 'PATH_NOT_FOUND',
   405: 'METHOD_NOT_ALLOWED',
   408: 'REQUEST_TIMEOUT',
+  412: 'PRECONDITION_FAILED',
   413: 'BODY_TOO_LARGE',
   414: 'URL_TOO_LONG',
   415: 'UNSUPPORTED_MEDIA_TYPE',
@@ -165,7 +166,7 @@ function problem(
 }
 
 function fieldProblems(error: FastifyError): FieldProblem[] | undefined {
-  if (error instanceof BadField) return error.problems
+  if (error instanceof BadField || error instanceof PreconditionFailed) return error.problems
   return error.validation?.map(({ instancePath, keyword, params, message }) => {
     const path = instancePath.slice(1).replaceAll('/', '.')
     if (keyword === 'additionalProperties') {

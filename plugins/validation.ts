@@ -23,6 +23,7 @@ const options = {
   useDefaults: true,
   removeAdditional: false,
   multipleOfPrecision: 6,
+  discriminator: true,
 } as const
 
 const buildValidator = () => {

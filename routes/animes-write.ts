@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
 import type { Transaction } from 'kysely'
 import type { Static } from 'typebox'
 import { rowTags } from '../catalogue/tags.ts'
 import { type AnimeRow, deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
+import type { Database } from '../db/dialects/dialect.ts'
 import type { Schema } from '../db/schema.ts'
 import { etagOf, opaque } from '../plugins/cache/entry.ts'
 import { NotFound, PreconditionFailed } from '../plugins/errors.ts'
+import type { StoredAnswer } from '../plugins/idempotency.ts'
 import { renderAnime } from './render.ts'
-import { Anime, AnimeChanges, AnimeId, NewAnime, problems } from './schemas.ts'
+import { Anime, AnimeChanges, AnimeId, IdempotencyHeaders, NewAnime, problems } from './schemas.ts'
 
-const json = 'application/json; charset=utf-8'
 const tags = ['catalogue']
 const security = [{ bearer: [] }]
 
@@ -29,19 +29,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'addAnime',
         summary: 'Add a title',
+        description: 'With an `Idempotency-Key` it may be repeated: the title is added once.',
         tags,
         security,
+        headers: IdempotencyHeaders,
         body: NewAnime,
-        response: { 201: Anime as unknown, ...problems(400, 401, 403, 503) },
+        response: { 201: Anime as unknown, ...problems(400, 401, 403, 409, 422, 503) },
       },
     },
-    async (request, reply) => {
-      const row = await request.write(async (trx: Transaction<Schema>) => {
-        const result = await insertAnime(database, trx, valuesOf(request.body))
-        return { result, change: [rowTags(result)] }
-      })
-      return answer(reply.code(201).header('location', `/v1/animes/${row.id}`), row)
-    },
+    async (request, reply) =>
+      request.writeOnce(reply, async (trx) => {
+        const { row, change } = await addTitle(database, trx, request.body)
+        const location = { location: `/v1/animes/${row.id}` }
+        return { result: answerWith(201, row, location), change }
+      }),
   )
 
   app.patch(
@@ -59,17 +60,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const row = await request.write(async (trx: Transaction<Schema>) => {
-        const before = found(request.params.id, await lockAnime(database, trx, request.params.id))
-        checkMatch(request.headers['if-match'], before)
-        const { genres, ...changes } = request.body
-        const result = await updateAnime(trx, before, {
-          ...changes,
-          ...(genres === undefined ? {} : { genres: JSON.stringify(genres) }),
-        })
-        return { result, change: [rowTags(before), rowTags(result)] }
+      const { params, body: value } = request
+      const match = request.headers['if-match']
+      const { headers, body } = await request.write(async (trx: Transaction<Schema>) => {
+        const { row, change } = await changeTitle(database, trx, { id: params.id, match, value })
+        return { result: answerWith(200, row), change }
       })
-      return answer(reply, row)
+      return reply.headers(headers).send(body)
     },
   )
 
@@ -87,44 +84,83 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
+      const match = request.headers['if-match']
       await request.write(async (trx: Transaction<Schema>) => {
-        const before = found(request.params.id, await lockAnime(database, trx, request.params.id))
-        checkMatch(request.headers['if-match'], before)
-        await deleteAnime(trx, before.id)
-        return { result: undefined, change: [rowTags(before)] }
+        const { change } = await removeTitle(database, trx, { id: request.params.id, match })
+        return { result: undefined, change }
       })
       return reply.code(204).send()
     },
   )
 }
 
-/** A title as it now stands, with the ETag under which a GET gives it. */
-function answer(reply: FastifyReply, row: AnimeRow) {
-  const body = renderAnime(row)
-  return reply
-    .type(json)
-    .header('etag', `"${etagOf(body)}"`)
-    .send(body)
-}
-
-function valuesOf(body: Static<typeof NewAnime>): Omit<AnimeRow, 'id'> {
+export async function addTitle(
+  database: Database,
+  trx: Transaction<Schema>,
+  body: Static<typeof NewAnime>,
+) {
   const { title, type = 'UNKNOWN', year = null, score = null, episodes = null, genres = [] } = body
-  return { title, type, year, score, episodes, genres: JSON.stringify(genres) }
+  const values = { title, type, year, score, episodes, genres: JSON.stringify(genres) }
+  const row = await insertAnime(database, trx, values)
+  return { row, change: [rowTags(row)] }
 }
 
-function found(id: number, row: AnimeRow | undefined): AnimeRow {
+/** @throws NotFound, PreconditionFailed */
+export async function changeTitle(
+  database: Database,
+  trx: Transaction<Schema>,
+  {
+    id,
+    match,
+    value,
+  }: { id: number; match?: string | undefined; value: Static<typeof AnimeChanges> },
+) {
+  const before = await lockAsSeen(database, trx, id, match)
+  const { genres, ...changes } = value
+  const row = await updateAnime(trx, before, {
+    ...changes,
+    ...(genres === undefined ? {} : { genres: JSON.stringify(genres) }),
+  })
+  return { row, change: [rowTags(before), rowTags(row)] }
+}
+
+/** @throws NotFound, PreconditionFailed */
+export async function removeTitle(
+  database: Database,
+  trx: Transaction<Schema>,
+  { id, match }: { id: number; match?: string | undefined },
+) {
+  const before = await lockAsSeen(database, trx, id, match)
+  await deleteAnime(trx, id)
+  return { change: [rowTags(before)] }
+}
+
+/** The title as it now is, locked. `match` is an `If-Match` field (RFC 9110, 13.1.1). */
+async function lockAsSeen(
+  database: Database,
+  trx: Transaction<Schema>,
+  id: number,
+  match: string | undefined,
+): Promise<AnimeRow> {
+  const row = await lockAnime(database, trx, id)
   if (row === undefined) throw new NotFound(`there is no anime ${id}`)
-  return row
+  if (match === undefined || match.trim() === '*') return row
+  const current = etagOf(renderAnime(row))
+  // Strong comparison: a weak tag never matches.
+  const listed = match.split(',').filter((tag) => !tag.trim().startsWith('W/'))
+  if (listed.some((tag) => opaque(tag) === current)) return row
+  throw new PreconditionFailed(`anime ${id} has changed since; read it again`)
 }
 
-/** RFC 9110, 13.1.1: strong comparison, so that a weak tag never matches. */
-function checkMatch(field: string | undefined, row: AnimeRow): void {
-  if (field === undefined || field.trim() === '*') return
-  const current = etagOf(renderAnime(row))
-  const listed = field.split(',').filter((tag) => !tag.trim().startsWith('W/'))
-  if (!listed.some((tag) => opaque(tag) === current)) {
-    throw new PreconditionFailed(`anime ${row.id} has changed since; read it again`)
-  }
+/** A title as it now is, with the ETag under which a GET gives it. */
+function answerWith(
+  status: number,
+  row: AnimeRow,
+  headers: Record<string, string> = {},
+): StoredAnswer {
+  const body = renderAnime(row)
+  const type = 'application/json; charset=utf-8'
+  return { status, headers: { 'content-type': type, etag: `"${etagOf(body)}"`, ...headers }, body }
 }
 
 export default routes

@@ -1,4 +1,4 @@
-import { type TSchema, Type } from 'typebox'
+import { type Static, type TSchema, Type } from 'typebox'
 import { animeTypes, limits } from '../db/import/mapping.ts'
 import { sortable } from '../db/keyset.ts'
 
@@ -73,6 +73,70 @@ export const AnimeChanges = Type.Object(Type.Partial(Type.Object(NewAnime.proper
   additionalProperties: false,
   minProperties: 1,
   examples: [{ score: 8.8 }],
+})
+
+const ifMatch = Type.Optional(
+  Type.String({ maxLength: 1000, description: 'as the `If-Match` field: only as it was seen' }),
+)
+const strict = { additionalProperties: false }
+
+export const BatchOperation = Type.Union([
+  Type.Object({ op: Type.Literal('add'), value: NewAnime }, strict),
+  Type.Object({ op: Type.Literal('change'), id, ifMatch, value: AnimeChanges }, strict),
+  Type.Object({ op: Type.Literal('remove'), id, ifMatch }, strict),
+])
+
+export const Batch = Type.Object(
+  {
+    operations: Type.Unsafe<Static<typeof BatchOperation>[]>({
+      type: 'array',
+      minItems: 1,
+      maxItems: 1000,
+      items: {
+        type: 'object',
+        required: ['op'],
+        discriminator: { propertyName: 'op' },
+        oneOf: BatchOperation.anyOf,
+      },
+    }),
+  },
+  {
+    additionalProperties: false,
+    examples: [
+      {
+        operations: [
+          { op: 'add', value: { title: 'Frieren', type: 'TV', year: 2023 } },
+          { op: 'change', id: 7, value: { score: 8.8 } },
+          { op: 'remove', id: 9 },
+        ],
+      },
+    ],
+  },
+)
+
+export const BatchResults = Type.Object(
+  {
+    results: Type.Array(
+      Type.Object({
+        status: Type.Enum([200, 201, 204], { description: 'changed, added, removed' }),
+        value: Type.Optional(Anime),
+      }),
+    ),
+  },
+  {
+    description: 'One result for each operation, in their order',
+    examples: [{ results: [{ status: 201, value: example }, { status: 204 }] }],
+  },
+)
+
+export const IdempotencyHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description:
+        'A text that this request alone has, such as a UUID. A repetition gets the same answer for 24 hours.',
+      examples: ['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
+    }),
+  ),
 })
 
 export const AnimeId = Type.Object({ id }, { additionalProperties: false })
@@ -156,6 +220,7 @@ export const Problem = Type.Object(
     type: Type.String(),
     title: Type.String(),
     status: Type.Integer(),
+    code: Type.String({ description: 'stable, for programs' }),
     detail: Type.String(),
     instance: Type.String(),
     traceId: Type.Optional(Type.String({ description: 'for whoever reads the log' })),
@@ -171,6 +236,7 @@ export const Problem = Type.Object(
         type: 'about:blank',
         title: 'Bad Request',
         status: 400,
+        code: 'INVALID_REQUEST',
         detail: 'querystring/year must be integer',
         instance: '/v1/animes?year=last',
         errors: [{ field: 'year', message: 'must be integer' }],
@@ -204,8 +270,10 @@ const problemOf: Record<number, string> = {
   401: 'No valid access token',
   403: 'The role does not allow this',
   404: 'There is no such thing',
-  409: 'It exists already',
+  409: 'It exists already, or is being made',
   412: 'It has changed since',
+  413: 'The body is too large',
+  422: 'The `Idempotency-Key` was used for another request',
   429: 'Too many requests',
   503: 'The database is away; `Retry-After` says when to come back',
 }

@@ -26,6 +26,8 @@ export interface Subject {
   pages: [string, string][][]
   bodyOf: (row: Partial<Row> & { title?: string; score?: number }) => object
   rowOf: (shown: never) => Row
+  /** The same change as a batch, among others of no effect; without `body` the removal. */
+  batchOf?: (id: number, body?: object) => object
 }
 
 const secret = 'coherence-checker-secret-0123456789'
@@ -87,6 +89,12 @@ export const catalogue: Subject = {
     year,
     genres,
     stamp: episodes,
+  }),
+  batchOf: (id, body) => ({
+    operations: [
+      { op: 'change', id, value: { episodes: 1 } },
+      body === undefined ? { op: 'remove', id } : { op: 'change', id, value: body },
+    ],
   }),
 }
 

@@ -138,7 +138,11 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     state.by = instance.name
     const url = `${instance.url}${list}/${id}`
     const body = change && bodyOf(change)
-    const answer = await send(url, remove ? 'DELETE' : 'PATCH', body).catch(notSent)
+    const batch = Math.random() < 0.3 ? subject.batchOf?.(id, body) : undefined
+    const answer = await (batch === undefined
+      ? send(url, remove ? 'DELETE' : 'PATCH', body)
+      : send(`${instance.url}${list}/batch`, 'POST', batch)
+    ).catch(notSent)
     if (answer === 'not sent') {
       history.splice(history.indexOf(state), 1)
       busy.delete(id)

@@ -20,8 +20,11 @@ const suites = [
   'plugins/cache/crash',
   'plugins/cache/faults',
   'plugins/cache/redis',
-  'plugins/cache/review',
+  'plugins/cache/redis-state',
+  'plugins/cache/route',
+  'plugins/cache/sending',
   'plugins/cache/stampede',
+  'plugins/cache/write',
   'bin/user',
 ]
 
