@@ -24,7 +24,7 @@ export default {
     const app = await buildApp({ config })
     await app.ready()
     await app.databaseState.connected
-    await importCsv(generateCsv(), openStage(config, app.database))
+    await importCsv(generateCsv(), openStage(config.DATABASE_URL, app.database))
     const sql = await openSql(DATABASE_URL)
     const times = { ours: [] as number[], plain: [] as number[] }
     const plain = async () => {

@@ -49,7 +49,7 @@ async function main(argv: string[]): Promise<number> {
   try {
     await database.connect({ onRetry: () => console.error('waiting for the database') })
     await migrate(database)
-    const stage = openStage(config, database)
+    const stage = openStage(config.DATABASE_URL, database)
     const { REDIS_URL: redis } = config
     return await run(given, file, redis === undefined ? stage : await purging(stage, redis))
   } finally {

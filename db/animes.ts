@@ -1,24 +1,15 @@
 import { type ExpressionBuilder, type Kysely, sql, type Transaction } from 'kysely'
+import {
+  type AnimeFilters,
+  type AnimeRow,
+  animeColumns,
+  type StoredValues,
+} from '../catalogue/columns.ts'
 import type { Database, Dialect } from './dialects/dialect.ts'
 import { after, type CursorValues, orderings, type SortKey } from './keyset.ts'
 import type { AnimeTable, Schema } from './schema.ts'
 
-/** A title as the database gives it; `genres` is a JSON array in text. */
-export type AnimeRow = Omit<AnimeTable, 'id' | 'source_id'> & { id: number }
-
-export const animeColumns = ['id', 'title', 'type', 'year', 'score', 'episodes', 'genres'] as const
-
-/** What narrows a list; every given filter must hold, and every genre. */
-export interface AnimeFilters {
-  type?: string
-  genre?: string[]
-  year?: number
-  minYear?: number
-  maxYear?: number
-  minScore?: number
-  maxScore?: number
-  q?: string
-}
+export { type AnimeFilters, type AnimeRow, animeColumns } from '../catalogue/columns.ts'
 
 export interface ListQuery {
   filters: AnimeFilters
@@ -104,7 +95,7 @@ export function findAnime(db: Kysely<Schema>, id: number): Promise<AnimeRow | un
 export async function insertAnime(
   { dialect }: Database,
   trx: Transaction<Schema>,
-  values: Omit<AnimeRow, 'id'>,
+  values: StoredValues,
 ): Promise<AnimeRow> {
   const id = await dialect.insertAnime(trx, { ...values, source_id: null })
   await insertGenres(trx, id, values.genres)
@@ -125,7 +116,7 @@ export async function lockAnime(
 export async function updateAnime(
   trx: Transaction<Schema>,
   row: AnimeRow,
-  changes: Partial<Omit<AnimeRow, 'id'>>,
+  changes: Partial<StoredValues>,
 ): Promise<AnimeRow> {
   const changed = { ...row, ...changes }
   const { id, ...values } = changed

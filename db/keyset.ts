@@ -1,17 +1,16 @@
 import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
+import { isNullable, type SortableColumn } from '../catalogue/columns.ts'
 import type { AnimeTable, Schema } from './schema.ts'
 
-export const sortable = ['title', 'type', 'year', 'score', 'episodes', 'id'] as const
+export { sortable } from '../catalogue/columns.ts'
 
 export interface SortKey {
-  column: (typeof sortable)[number]
+  column: SortableColumn
   descending: boolean
 }
 
 /** The values of a row under each sort key, then its id. */
 export type CursorValues = (string | number | null)[]
-
-const nullable = new Set(['year', 'score', 'episodes'])
 
 /** The keys as given and, to make the order total, the id in the direction of the last of them. */
 export function totalOrder(sort: SortKey[]): SortKey[] {
@@ -28,7 +27,7 @@ export function orderings(table: string, sort: SortKey[]): RawBuilder<unknown>[]
   return totalOrder(sort).flatMap(({ column, descending }) => {
     const ref = sql.ref(`${table}.${column}`)
     if (descending) return [sql`${ref} desc`]
-    if (!nullable.has(column)) return [sql`${ref}`]
+    if (!isNullable(column)) return [sql`${ref}`]
     return [sql`case when ${ref} is null then 1 else 0 end`, sql`${ref}`]
   })
 }
@@ -61,5 +60,5 @@ function laterThan(
   if (value === null) return undefined
   const ref = `a.${column}` as const
   const beyond = eb(ref, descending ? '<' : '>', value)
-  return nullable.has(column) ? eb.or([beyond, eb(ref, 'is', null)]) : beyond
+  return isNullable(column) ? eb.or([beyond, eb(ref, 'is', null)]) : beyond
 }

@@ -1,16 +1,11 @@
 import type { Generated } from 'kysely'
+import type { StoredValues } from '../catalogue/columns.ts'
 
 /** `animes`: one row a title. `genres` repeats `anime_genres` as a JSON array, ready to send. */
-export interface AnimeTable {
+export interface AnimeTable extends StoredValues {
   id: Generated<number>
   /** The import's key (`animeID` of the CSV); null for titles added through the API. */
   source_id: number | null
-  title: string
-  type: string
-  year: number | null
-  score: number | null
-  episodes: number | null
-  genres: string
 }
 
 /** `anime_genres`: one row for each genre of a title, clustered for the genre filter. */

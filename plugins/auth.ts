@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler, RouteOption
 import fp from 'fastify-plugin'
 import { inSeconds } from '../config.ts'
 import type { Role, UserRow } from '../db/users.ts'
-import { problems } from '../routes/schemas.ts'
+import { problems } from '../schemas/problems.ts'
 import { jwtSecret } from './accounts/secret.ts'
 import { Forbidden, Unauthorized } from './errors.ts'
 

@@ -104,7 +104,7 @@ async function fillIfEmpty({ config, log }: FastifyInstance, database: Database)
   const { openStage } = await import('../db/import/stage.ts')
   log.info(`the database is empty: making ${catalogueSize} titles`)
   const started = performance.now()
-  const { added } = await importCsv(generateCsv(), openStage(config, database), {
+  const { added } = await importCsv(generateCsv(), openStage(config.DATABASE_URL, database), {
     onlyIfEmpty: true,
   })
   log.info(`made ${added} titles in ${Math.round(performance.now() - started)} ms`)

@@ -2,7 +2,8 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { Anime, Problem } from '../routes/schemas.ts'
+import { Anime } from '../schemas/anime.ts'
+import { Problem } from '../schemas/problems.ts'
 
 const description = `A catalogue of anime titles.
 

@@ -3,7 +3,7 @@ import { type TSchema, Type } from 'typebox'
 import { emailPattern, findUser, longestEmail, publicUser } from '../db/users.ts'
 import { passwordLength, passwordProblem } from '../plugins/accounts/password-policy.ts'
 import { BadField, Unauthorized } from '../plugins/errors.ts'
-import { problems } from './schemas.ts'
+import { problems } from '../schemas/problems.ts'
 
 const tags = ['accounts']
 const example = { email: 'ada@example.com', password: 'a long phrase is best' }

@@ -2,19 +2,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Transaction } from 'kysely'
 import type { Static } from 'typebox'
+import { renderAnime } from '../catalogue/render.ts'
 import type { AnimeRow } from '../db/animes.ts'
 import type { Schema } from '../db/schema.ts'
 import type { RowTags } from '../plugins/cache/index.ts'
 import { BadField, NotFound, PreconditionFailed } from '../plugins/errors.ts'
+import { Batch, type BatchOperation, BatchResults, IdempotencyHeaders } from '../schemas/batch.ts'
+import { problems } from '../schemas/problems.ts'
 import { addTitle, changeTitle, removeTitle } from './animes-write.ts'
-import { renderAnime } from './render.ts'
-import {
-  Batch,
-  type BatchOperation,
-  BatchResults,
-  IdempotencyHeaders,
-  problems,
-} from './schemas.ts'
 
 /** Bytes of a body: 1,000 titles of the longest kind would be larger, those of people are not. */
 const bodyLimit = 4 * 1024 * 1024

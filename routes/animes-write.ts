@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Transaction } from 'kysely'
 import type { Static } from 'typebox'
+import { renderAnime } from '../catalogue/render.ts'
 import { rowTags } from '../catalogue/tags.ts'
 import { type AnimeRow, deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
 import type { Database } from '../db/dialects/dialect.ts'
@@ -8,8 +9,9 @@ import type { Schema } from '../db/schema.ts'
 import { etagOf, opaque } from '../plugins/cache/entry.ts'
 import { NotFound, PreconditionFailed } from '../plugins/errors.ts'
 import type { StoredAnswer } from '../plugins/idempotency.ts'
-import { renderAnime } from './render.ts'
-import { Anime, AnimeChanges, AnimeId, IdempotencyHeaders, NewAnime, problems } from './schemas.ts'
+import { Anime, AnimeChanges, AnimeId, NewAnime } from '../schemas/anime.ts'
+import { IdempotencyHeaders } from '../schemas/batch.ts'
+import { problems } from '../schemas/problems.ts'
 
 const tags = ['catalogue']
 const security = [{ bearer: [] }]

@@ -1,19 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
+import { renderAnime, renderList } from '../catalogue/render.ts'
 import { countAnimes, findAnime, listAnimes } from '../db/animes.ts'
 import { cached } from '../plugins/cache/index.ts'
 import { NotFound } from '../plugins/errors.ts'
+import { Anime, AnimeId } from '../schemas/anime.ts'
+import { AnimeList, ListParameters, NamedCounts, Stats } from '../schemas/lists.ts'
+import { answers } from '../schemas/problems.ts'
 import { encodeCursor, listKey, parseList } from './list-query.ts'
-import { renderAnime, renderList } from './render.ts'
-import {
-  Anime,
-  AnimeId,
-  AnimeList,
-  answers,
-  ListParameters,
-  NamedCounts,
-  Stats,
-} from './schemas.ts'
 
 const json = { 'content-type': 'application/json; charset=utf-8' }
 const tags = ['catalogue']

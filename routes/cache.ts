@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { everything } from '../plugins/cache/index.ts'
-import { answers, problems } from './schemas.ts'
+import { answers, problems } from '../schemas/problems.ts'
 
 const tags = ['operation']
 const security = [{ bearer: [] }]

@@ -4,7 +4,7 @@ import { type AnimeRow, animeColumns, type ListQuery } from '../db/animes.ts'
 import { type CursorValues, type SortKey, sortable, totalOrder } from '../db/keyset.ts'
 import { type CacheKey, canonicalKey } from '../plugins/cache/index.ts'
 import { BadField } from '../plugins/errors.ts'
-import type { ListParameters } from './schemas.ts'
+import type { ListParameters } from '../schemas/lists.ts'
 
 export type AnimeColumn = (typeof animeColumns)[number]
 type Parameters = Static<typeof ListParameters>

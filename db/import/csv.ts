@@ -1,6 +1,7 @@
 import { type CsvError, type Options, type Parser, parse } from 'csv-parse'
+import type { StagedRow } from '../../catalogue/columns.ts'
 import { ImportError } from './errors.ts'
-import { RowError, rowCleaner, type StagedRow } from './mapping.ts'
+import { RowError, rowCleaner } from './mapping.ts'
 
 /** A row on its way to the database, with its line for the rejects file. */
 export type BatchRow = StagedRow & { line: number }

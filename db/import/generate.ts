@@ -1,4 +1,11 @@
-import { csvHeader } from './mapping.ts'
+import { fileNames } from '../../catalogue/columns.ts'
+
+/** The columns of the catalogue's file as it came, in its order. */
+const original =
+  'animeID,title,alternative_title,type,year,score,episodes,mal_url,sequel,image_url,genres,genres_detailed'
+
+/** What the generator writes: the original's columns, and those that titles have got since. */
+export const csvHeader = [...new Set([...original.split(','), ...Object.values(fileNames)])]
 
 /** As many titles as the catalogue this service was made for. */
 export const catalogueSize = 20_238
@@ -20,7 +27,7 @@ const words = {
 }
 
 /**
- * Yields a CSV of `count` plausible titles in the 12-column format, in chunks of about 64 KiB: the
+ * Yields a CSV of `count` plausible titles in the original's format, in chunks of about 64 KiB: the
  * same bytes for the same count, on every machine.
  */
 export function* generateCsv(count: number = catalogueSize): Generator<string> {
@@ -44,20 +51,19 @@ function line(id: number, random: (below: number) => number): string {
   const score = random(3) === 0 ? '?' : (3 + random(6) + random(100) / 100).toFixed(2)
   const episodes = type === 'MOVIE' ? 1 : pick([0, 1, 2, 6, 10, 11, 12, 12, 12, 13, 24, 25, 26, 52])
   const genres = new Set(Array.from({ length: random(5) }, () => pick(words.genres)))
-  return [
-    id,
-    /[",]/.test(title) ? `"${title.replaceAll('"', '""')}"` : title,
-    '',
+  const cells: Record<string, string | number> = {
+    animeID: id,
+    title: /[",]/.test(title) ? `"${title.replaceAll('"', '""')}"` : title,
     type,
     year,
     score,
     episodes,
-    `https://example.org/anime/${id}`,
-    random(8) === 0 ? 'True' : 'False',
-    '',
-    pythonList([...genres]),
-    '[]',
-  ].join(',')
+    mal_url: `https://example.org/anime/${id}`,
+    sequel: random(8) === 0 ? 'True' : 'False',
+    genres: pythonList([...genres]),
+    genres_detailed: '[]',
+  }
+  return csvHeader.map((name) => cells[name] ?? '').join(',')
 }
 
 function titleOf(pick: (list: readonly string[]) => string, random: (below: number) => number) {

@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises'
+import { sourceId } from '../../catalogue/columns.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
 import { type BatchParser, type BatchRow, batchParser, type Reject } from './csv.ts'
 import { ImportError } from './errors.ts'
@@ -143,7 +144,7 @@ async function* loaded(
 
 const repeated = ({ line, source_id }: BatchRow): Reject => ({
   line,
-  column: 'animeID',
-  reason: 'an earlier row has this animeID',
+  column: sourceId.file,
+  reason: `an earlier row has this ${sourceId.file}`,
   value: String(source_id),
 })

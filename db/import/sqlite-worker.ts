@@ -1,23 +1,17 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { stagedColumns } from '../../catalogue/columns.ts'
 import { openConnection } from '../dialects/sqlite.ts'
-import {
-  type FlatRows,
-  loadedColumns,
-  phases,
-  type Reply,
-  type Request,
-  type Start,
-} from './sqlite.ts'
+import { type FlatRows, phases, type Reply, type Request, type Start } from './sqlite.ts'
 
 /** The import's transaction: starts with the thread, ends with `finish` or rolls back with it. */
 const { path, replace, dryRun, phase } = workerData as Start
 
-const width = loadedColumns.length
-const names = loadedColumns.join(', ')
+const width = stagedColumns.length
+const names = stagedColumns.join(', ')
 // Titles compare without regard to case; a change of case is a change all the same.
-const changed = `(${loadedColumns.map((name) => `a.${name} collate binary`)}) is not
-  (${loadedColumns.map((name) => `b.${name}`)})`
+const changed = `(${stagedColumns.map((name) => `a.${name} collate binary`)}) is not
+  (${stagedColumns.map((name) => `b.${name}`)})`
 
 let db: DatabaseSync
 let existing: number
@@ -40,7 +34,7 @@ function open(): Reply {
   // Building an index once is half the work of keeping it up to date row by row; those of
   // anime_genres stay, since they cost little and the parser is the slower one until the end.
   if (existing === 0) indexes = dropIndexes()
-  const insert = existing === 0 ? rowInsert('animes', loadedColumns) : merge()
+  const insert = existing === 0 ? rowInsert('animes', stagedColumns) : merge()
   const takeFirst = firstOfEach()
   const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
   const addGenres = db.prepare(
@@ -79,7 +73,7 @@ function firstOfEach() {
 
 /** Inserts and updates over titles that are there already, and gives how many it inserted. */
 function merge() {
-  const insertBatch = rowInsert('batch', loadedColumns)
+  const insertBatch = rowInsert('batch', stagedColumns)
   const clearBatch = db.prepare('delete from batch')
   const joined = 'animes a join batch b on b.source_id = a.source_id'
   const dropGenres = db.prepare(
@@ -90,7 +84,7 @@ function merge() {
      select g.value, a.id from ${joined}, json_each(b.genres) g where a.genres <> b.genres`,
   )
   const update = db.prepare(
-    `update animes as a set (${names}) = (${loadedColumns.map((name) => `b.${name}`)})
+    `update animes as a set (${names}) = (${stagedColumns.map((name) => `b.${name}`)})
      from batch b where b.source_id = a.source_id and ${changed}`,
   )
   const add = db.prepare(

@@ -1,22 +1,12 @@
 import { Worker } from 'node:worker_threads'
+import { stagedColumns } from '../../catalogue/columns.ts'
 import { ImportError } from './errors.ts'
 import type { BatchRow, ImportSummary, OpenStage, Stage } from './import.ts'
-
-/** The columns of a loaded row, in the order in which the worker gets them. */
-export const loadedColumns = [
-  'source_id',
-  'title',
-  'type',
-  'year',
-  'score',
-  'episodes',
-  'genres',
-] as const
 
 /** Rows for the worker: flat, since copying a thousand objects between threads costs three times. */
 export interface FlatRows {
   lines: number[]
-  /** `loadedColumns` of the first row, then of the second, and so on. */
+  /** `stagedColumns` of the first row, then of the second, and so on. */
   values: (string | number | null)[]
 }
 
@@ -94,9 +84,9 @@ function stageOf(worker: Worker, ask: Ask, phase: Start['phase'], existing: numb
 
 function flatten(rows: BatchRow[]): FlatRows {
   const flat: FlatRows = { lines: [], values: [] }
-  for (const { line, source_id, title, type, year, score, episodes, genres } of rows) {
-    flat.lines.push(line)
-    flat.values.push(source_id, title, type, year, score, episodes, genres)
+  for (const row of rows) {
+    flat.lines.push(row.line)
+    for (const column of stagedColumns) flat.values.push(row[column])
   }
   return flat
 }

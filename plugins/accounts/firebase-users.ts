@@ -4,7 +4,7 @@ import type { UserRecord } from 'firebase-admin/auth'
 import type { Config } from '../../config.ts'
 import type { Role } from '../../db/users.ts'
 import { Unavailable } from '../errors.ts'
-import { signInWithPassword } from './identity-toolkit.ts'
+import { type FirebaseSignIn, signInWithPassword } from './identity-toolkit.ts'
 import { providerAway } from './provider.ts'
 
 /** What Firebase says of a user. */
@@ -13,13 +13,6 @@ export interface FirebaseUser {
   disabled: boolean
   /** Sessions begun before are revoked. */
   validSince: Date
-}
-
-/** A sign-in that Firebase vouches for. */
-export interface FirebaseSignIn {
-  uid: string
-  email: string | undefined
-  at: Date
 }
 
 export type FirebaseUsers = Awaited<ReturnType<typeof openFirebase>>

@@ -1,7 +1,13 @@
 import type { Config } from '../../config.ts'
 import { TooManyRequests } from '../errors.ts'
-import type { FirebaseSignIn } from './firebase-users.ts'
 import { providerAway } from './provider.ts'
+
+/** A sign-in that Firebase vouches for. */
+export interface FirebaseSignIn {
+  uid: string
+  email: string | undefined
+  at: Date
+}
 
 /** What Identity Toolkit answers to a sign-in that it does not allow. */
 const refused = [

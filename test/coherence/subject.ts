@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
-import { loadConfig } from '../../config.ts'
 import { openDatabase } from '../../db/database.ts'
 import { generateCsv } from '../../db/import/generate.ts'
 import { importCsv } from '../../db/import/import.ts'
@@ -65,8 +64,7 @@ export const catalogue: Subject = {
         : await freshDatabase(t)
     const database = await openDatabase(url)
     await migrate(database)
-    const config = loadConfig({ ...environment, DATABASE_URL: url })
-    await importCsv(generateCsv(1), openStage(config, database))
+    await importCsv(generateCsv(1), openStage(url, database))
     await database.close()
     return url
   },

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { catalogueSize, generateCsv } from '../../db/import/generate.ts'
-import { csvHeader } from '../../db/import/mapping.ts'
+import { catalogueSize, csvHeader, generateCsv } from '../../db/import/generate.ts'
 
 const digest = (chunks: Iterable<string>) => {
   const hash = createHash('sha256')

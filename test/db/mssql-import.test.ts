@@ -2,9 +2,8 @@ import t from 'tap'
 import { type Connection, TYPES } from 'tedious'
 import { openDatabase } from '../../db/database.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
-import { generateCsv } from '../../db/import/generate.ts'
+import { csvHeader, generateCsv } from '../../db/import/generate.ts'
 import { type ImportOptions, importCsv } from '../../db/import/import.ts'
-import { csvHeader } from '../../db/import/mapping.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
 import type { Teardown } from '../support/app.ts'
@@ -146,7 +145,7 @@ async function openCatalogue(t: Teardown, url: string): Promise<Catalogue> {
   return {
     url,
     database,
-    import: (csv, options) => importCsv(csv, openStage(config, database), options),
+    import: (csv, options) => importCsv(csv, openStage(config.DATABASE_URL, database), options),
     titles: async () => {
       const query = reader.selectFrom('animes').orderBy('id')
       const columns = ['source_id', 'title', 'type', 'year', 'score', 'episodes', 'genres'] as const
@@ -316,7 +315,7 @@ t.test('the procedure, given the raw text by Data Factory', { skip: withoutMssql
 t.test('nobody sees half an import, and nobody waits for it', { skip: withoutMssql }, async (t) => {
   const { database, url } = await onMssql(t)
   const config = testConfig(t, { DATABASE_URL: url, JWT_SECRET: 'x'.repeat(32) })
-  await importCsv(generateCsv(500), openStage(config, database))
+  await importCsv(generateCsv(500), openStage(config.DATABASE_URL, database))
   const counts = new Set<number>()
   let importing = true
   const reading = (async () => {
@@ -325,7 +324,7 @@ t.test('nobody sees half an import, and nobody waits for it', { skip: withoutMss
       counts.add(rows.length)
     }
   })()
-  await importCsv(generateCsv(3000), openStage(config, database))
+  await importCsv(generateCsv(3000), openStage(config.DATABASE_URL, database))
   importing = false
   await reading
   const rows = await database.reader.selectFrom('animes').select('id').execute()

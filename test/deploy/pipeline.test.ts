@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { parse } from '@cdktn/hcl2json'
 import t from 'tap'
-import { csvColumns, csvHeader } from '../../db/import/mapping.ts'
+import { fileNames } from '../../catalogue/columns.ts'
+import { csvHeader } from '../../db/import/generate.ts'
 
 const root = new URL('../../', import.meta.url)
 const text = await readFile(new URL('terraform/pipelines/import_animes.json', root), 'utf8')
@@ -59,9 +60,9 @@ t.test('the copy maps the columns as the importer does', async (t) => {
   t.equal(translator.type, 'TabularTranslator')
   const mapped = translator.mappings.map((m) => [m.sink.name, m.source.name])
   const added = source.additionalColumns.map((column) => [column.name, column.name])
-  t.strictSame(Object.fromEntries(mapped), { ...csvColumns, ...Object.fromEntries(added) })
-  t.equal(mapped.length, Object.keys(csvColumns).length + added.length, 'no column twice')
-  for (const column of Object.values(csvColumns)) t.ok(csvHeader.includes(column), column)
+  t.strictSame(Object.fromEntries(mapped), { ...fileNames, ...Object.fromEntries(added) })
+  t.equal(mapped.length, Object.keys(fileNames).length + added.length, 'no column twice')
+  for (const column of Object.values(fileNames)) t.ok(csvHeader.includes(column), column)
   for (const { source, sink } of translator.mappings) {
     t.strictSame([source.type, sink.type], ['String', 'String'], 'raw text: SQL does the cleaning')
   }

@@ -73,7 +73,7 @@ export async function startApp(
   await app.ready()
   await app.databaseState.connected
   if (titles > 0) {
-    await importCsv(generateCsv(titles), openStage(config, app.database))
+    await importCsv(generateCsv(titles), openStage(config.DATABASE_URL, app.database))
     await told(app)
   }
   return app

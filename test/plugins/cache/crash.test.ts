@@ -1,5 +1,4 @@
 import t from 'tap'
-import { loadConfig } from '../../../config.ts'
 import { openDatabase } from '../../../db/database.ts'
 import { generateCsv } from '../../../db/import/generate.ts'
 import { importCsv } from '../../../db/import/import.ts'
@@ -24,7 +23,7 @@ for (const [point, kept] of Object.entries(points)) {
       const database = await openDatabase(url)
       t.teardown(() => database.close())
       await migrate(database)
-      const stage = openStage(loadConfig({ ...environment, DATABASE_URL: url }), database)
+      const stage = openStage(url, database)
       await importCsv(generateCsv(20), stage)
       const env = { ...environment, DATABASE_URL: url, REDIS_URL: redis.url }
       const dying = { ...env, NODE_OPTIONS: `--import=${preload}`, CRASH_AT: point }

@@ -1,0 +1,76 @@
+import {
+  type AnimeColumn,
+  type AnimeRow,
+  type AnimeValues,
+  animeColumns,
+  column,
+  columnNames,
+  isList,
+  type StoredValues,
+} from './columns.ts'
+
+/** Lists repeat: a few thousand texts cover a catalogue of any size. */
+const lists = new Map<string, string[]>()
+
+function listOf(json: string): string[] {
+  let list = lists.get(json)
+  if (list === undefined) {
+    list = JSON.parse(json) as string[]
+    if (lists.size >= 5000) lists.clear()
+    lists.set(json, list)
+  }
+  return list
+}
+
+type Show = (row: AnimeRow) => object
+const shows = new Map<string, Show>()
+
+/**
+ * The function that gives these columns of a row as the API shows them. It is compiled from the names in
+ * our own table, since a loop over them takes half as long again for a whole list.
+ */
+function showOf(names: readonly AnimeColumn[]): Show {
+  const key = names.join()
+  let show = shows.get(key)
+  if (show === undefined) {
+    const members = names.map(
+      (name) => `${name}: ${isList(name) ? `listOf(row.${name})` : `row.${name}`}`,
+    )
+    show = new Function('listOf', `return (row) => ({ ${members.join(', ')} })`)(listOf) as Show
+    shows.set(key, show)
+  }
+  return show
+}
+
+/** One title as JSON. */
+export const renderAnime = (row: AnimeRow): string => JSON.stringify(showOf(animeColumns)(row))
+
+/**
+ * A page of titles, all columns or some, with the total and the next cursor. One call of
+ * `JSON.stringify` over plain objects takes half the time of putting 20,000 texts together.
+ */
+export function renderList(
+  rows: AnimeRow[],
+  names: readonly AnimeColumn[],
+  total: number,
+  next: string | null,
+): string {
+  return JSON.stringify({ data: rows.map(showOf(names)), total, next })
+}
+
+/** The other way: values from the API as the database keeps them. */
+export function stored(values: Partial<AnimeValues>): Partial<StoredValues> {
+  const kept = Object.entries(values).map(([name, value]) => [
+    name,
+    isList(name) ? JSON.stringify(value) : value,
+  ])
+  return Object.fromEntries(kept)
+}
+
+/** A whole row for the database, what is not given unknown. */
+export function storedWhole(
+  values: Partial<AnimeValues> & Pick<AnimeValues, 'title'>,
+): StoredValues {
+  const unknown = columnNames.map((name) => [name, column(name).unknown])
+  return stored({ ...Object.fromEntries(unknown), ...values }) as StoredValues
+}

@@ -1,0 +1,81 @@
+import { Type } from 'typebox'
+import { columns, sortable } from '../catalogue/columns.ts'
+import { Anime, example, nameOf, nullable, text } from './anime.ts'
+
+const { type, year, score, genres } = columns
+const years = { minimum: year.minimum, maximum: year.maximum }
+const scores = { minimum: score.minimum, maximum: score.maximum }
+
+export const ListParameters = Type.Object(
+  {
+    type: Type.Optional(
+      Type.Enum([...type.choices], { type: 'string', description: 'only this type' }),
+    ),
+    genre: Type.Optional(
+      Type.Array(nameOf(genres), {
+        maxItems: 8,
+        minItems: 1,
+        description: 'only titles with this genre; given several times: with all of them',
+      }),
+    ),
+    year: Type.Optional(Type.Integer({ ...years, description: 'only this year' })),
+    minYear: Type.Optional(Type.Integer({ ...years, description: 'this year or later' })),
+    maxYear: Type.Optional(Type.Integer({ ...years, description: 'this year or earlier' })),
+    minScore: Type.Optional(Type.Number({ ...scores, description: 'at least' })),
+    maxScore: Type.Optional(Type.Number({ ...scores, description: 'at most' })),
+    q: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        pattern: `^${text}+$`,
+        description: 'the title contains this',
+      }),
+    ),
+    sort: Type.Optional(
+      Type.String({
+        maxLength: 100,
+        description: `columns, each once, \`-\` for descending, such as \`-score,title\`: ${sortable.join(', ')}. Unknown values come last.`,
+      }),
+    ),
+    fields: Type.Optional(
+      Type.String({ maxLength: 100, description: 'only these columns of each title' }),
+    ),
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'titles a page; without it, all that match',
+        // The only example: Swagger UI fills it in, so that the first try is a page and not 3 MB.
+        examples: [20],
+      }),
+    ),
+    cursor: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 2048, description: '`next` of the page before' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const AnimeList = Type.Object(
+  {
+    data: Type.Array(Type.Partial(Type.Object(Anime.properties))),
+    total: Type.Integer({ description: 'titles that match, on all pages' }),
+    next: nullable(Type.String({ description: 'the cursor of the next page' })),
+  },
+  { examples: [{ data: [example], total: 1, next: null }] },
+)
+
+const count = Type.Integer({ minimum: 0 })
+const numbered = Type.Array(Type.Object({ value: nullable(Type.Integer()), count }))
+
+export const NamedCounts = Type.Object({
+  data: Type.Array(Type.Object({ name: Type.String(), count })),
+})
+
+export const Stats = Type.Object({
+  total: count,
+  types: NamedCounts.properties.data,
+  genres: NamedCounts.properties.data,
+  years: numbered,
+  scores: numbered,
+})
