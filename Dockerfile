@@ -33,6 +33,7 @@ COPY db ./db
 COPY plugins ./plugins
 COPY public ./public
 COPY routes ./routes
+COPY schemas ./schemas
 COPY telemetry ./telemetry
 
 ENV NODE_ENV=production \

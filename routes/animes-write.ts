@@ -1,14 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import type { Transaction } from 'kysely'
-import type { Static } from 'typebox'
+import type { AnimeRow } from '../catalogue/columns.ts'
+import { renderAnime, stored, storedWhole } from '../catalogue/render.ts'
 import { rowTags } from '../catalogue/tags.ts'
-import { type AnimeRow, deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
+import { deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
 import type { Schema } from '../db/schema.ts'
 import { etagOf, opaque } from '../plugins/cache/entry.ts'
 import { NotFound, PreconditionFailed } from '../plugins/errors.ts'
-import { renderAnime } from './render.ts'
-import { Anime, AnimeChanges, AnimeId, NewAnime, problems } from './schemas.ts'
+import { Anime, AnimeChanges, AnimeId, NewAnime } from '../schemas/anime.ts'
+import { problems } from '../schemas/problems.ts'
 
 const json = 'application/json; charset=utf-8'
 const tags = ['catalogue']
@@ -37,7 +38,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const row = await request.write(async (trx: Transaction<Schema>) => {
-        const result = await insertAnime(database, trx, valuesOf(request.body))
+        const result = await insertAnime(database, trx, storedWhole(request.body))
         return { result, change: [rowTags(result)] }
       })
       return answer(reply.code(201).header('location', `/v1/animes/${row.id}`), row)
@@ -62,11 +63,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const row = await request.write(async (trx: Transaction<Schema>) => {
         const before = found(request.params.id, await lockAnime(database, trx, request.params.id))
         checkMatch(request.headers['if-match'], before)
-        const { genres, ...changes } = request.body
-        const result = await updateAnime(trx, before, {
-          ...changes,
-          ...(genres === undefined ? {} : { genres: JSON.stringify(genres) }),
-        })
+        const result = await updateAnime(trx, before, stored(request.body))
         return { result, change: [rowTags(before), rowTags(result)] }
       })
       return answer(reply, row)
@@ -105,11 +102,6 @@ function answer(reply: FastifyReply, row: AnimeRow) {
     .type(json)
     .header('etag', `"${etagOf(body)}"`)
     .send(body)
-}
-
-function valuesOf(body: Static<typeof NewAnime>): Omit<AnimeRow, 'id'> {
-  const { title, type = 'UNKNOWN', year = null, score = null, episodes = null, genres = [] } = body
-  return { title, type, year, score, episodes, genres: JSON.stringify(genres) }
 }
 
 function found(id: number, row: AnimeRow | undefined): AnimeRow {

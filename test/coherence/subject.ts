@@ -64,7 +64,7 @@ export const catalogue: Subject = {
     const database = await openDatabase(url)
     await migrate(database)
     const config = loadConfig({ ...environment, DATABASE_URL: url })
-    await importCsv(generateCsv(1), openStage(config, database))
+    await importCsv(generateCsv(1), openStage(config.DATABASE_URL, database))
     await database.close()
     return url
   },
