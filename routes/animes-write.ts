@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Transaction } from 'kysely'
 import type { Static } from 'typebox'
-import { renderAnime } from '../catalogue/render.ts'
+import type { AnimeRow } from '../catalogue/columns.ts'
+import { renderAnime, stored, storedWhole } from '../catalogue/render.ts'
 import { rowTags } from '../catalogue/tags.ts'
-import { type AnimeRow, deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
+import { deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
 import type { Database } from '../db/dialects/dialect.ts'
 import type { Schema } from '../db/schema.ts'
 import { etagOf, opaque } from '../plugins/cache/entry.ts'
@@ -101,9 +102,7 @@ export async function addTitle(
   trx: Transaction<Schema>,
   body: Static<typeof NewAnime>,
 ) {
-  const { title, type = 'UNKNOWN', year = null, score = null, episodes = null, genres = [] } = body
-  const values = { title, type, year, score, episodes, genres: JSON.stringify(genres) }
-  const row = await insertAnime(database, trx, values)
+  const row = await insertAnime(database, trx, storedWhole(body))
   return { row, change: [rowTags(row)] }
 }
 
@@ -118,11 +117,7 @@ export async function changeTitle(
   }: { id: number; match?: string | undefined; value: Static<typeof AnimeChanges> },
 ) {
   const before = await lockAsSeen(database, trx, id, match)
-  const { genres, ...changes } = value
-  const row = await updateAnime(trx, before, {
-    ...changes,
-    ...(genres === undefined ? {} : { genres: JSON.stringify(genres) }),
-  })
+  const row = await updateAnime(trx, before, stored(value))
   return { row, change: [rowTags(before), rowTags(row)] }
 }
 

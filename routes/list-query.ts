@@ -1,12 +1,19 @@
 import type { Static } from 'typebox'
+import {
+  type AnimeColumn,
+  type AnimeRow,
+  animeColumns,
+  columns as columnFacts,
+  type SortableColumn,
+  sortable,
+} from '../catalogue/columns.ts'
 import { queryTags } from '../catalogue/tags.ts'
-import { type AnimeRow, animeColumns, type ListQuery } from '../db/animes.ts'
-import { type CursorValues, type SortKey, sortable, totalOrder } from '../db/keyset.ts'
+import type { ListQuery } from '../db/animes.ts'
+import { type CursorValues, type SortKey, totalOrder } from '../db/keyset.ts'
 import { type CacheKey, canonicalKey } from '../plugins/cache/index.ts'
 import { BadField } from '../plugins/errors.ts'
 import type { ListParameters } from '../schemas/lists.ts'
 
-export type AnimeColumn = (typeof animeColumns)[number]
 type Parameters = Static<typeof ListParameters>
 
 /** A list request in the form the database takes, the columns to show, and its canonical query. */
@@ -110,10 +117,11 @@ function decode(cursor: string, sort: SortKey[]): CursorValues {
   return values
 }
 
-const texts = new Set(['title', 'type'])
+const isNumber = (column: SortableColumn) =>
+  column === 'id' || ['integer', 'decimal'].includes(columnFacts[column].kind)
 
 function valueFits({ column }: SortKey, value: unknown): boolean {
-  if (texts.has(column)) return typeof value === 'string' && value.length <= 400
+  if (!isNumber(column)) return typeof value === 'string' && value.length <= 400
   if (value === null) return column !== 'id'
   return typeof value === 'number' && Math.abs(value) <= 2_147_483_647
 }

@@ -44,7 +44,7 @@ t.test('/openapi.json', async (t) => {
   }
   subscribe('fastify.initialization', collect)
   t.teardown(() => unsubscribe('fastify.initialization', collect))
-  const app = await startApp(t)
+  const app = await startApp(t, {}, { titles: 2000 })
   const answer = await app.inject('/openapi.json')
   t.equal(answer.statusCode, 200)
   t.match(answer.headers['content-type'], /^application\/json/)
@@ -84,6 +84,19 @@ t.test('/openapi.json', async (t) => {
         const definition = { schema: answer, method: String(method), url, httpStatus }
         t.doesNotThrow(() => compile(definition), `${method} ${url} ${httpStatus}`)
       }
+    }
+  })
+
+  t.test('describes what the service answers, to a validator as it comes', async (t) => {
+    const ajv = addFormats.default(new Ajv({ strict: false, allErrors: true }))
+    ajv.addSchema({ $id: 'document', components: document.components })
+    for (const path of ['/v1/animes', '/v1/animes/{id}', '/v1/types', '/v1/genres', '/v1/stats']) {
+      const { schema } = document.paths[path].get.responses['200'].content['application/json']
+      const text = JSON.stringify(schema).replaceAll('"#/', '"document#/')
+      const answer = await app.inject(path.replace('{id}', '1'))
+      t.equal(answer.statusCode, 200, path)
+      const validate = ajv.compile(JSON.parse(text))
+      t.ok(validate(answer.json()), `${path}: ${ajv.errorsText(validate.errors?.slice(0, 3))}`)
     }
   })
 

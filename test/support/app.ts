@@ -1,14 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import type { Test } from 'tap'
 import { buildApp } from '../../app.ts'
 import { type Config, loadConfig } from '../../config.ts'
 import { generateCsv } from '../../db/import/generate.ts'
 import { importCsv } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
+import { type Teardown, temporaryFolder } from './teardown.ts'
 import { until } from './until.ts'
+
+export { type Teardown, temporaryFolder } from './teardown.ts'
 
 export interface TestAppOptions {
   /** How many generated titles to fill the database with; none unless given. */
@@ -16,16 +16,6 @@ export interface TestAppOptions {
   logger?: Parameters<typeof buildApp>[0]['logger']
   /** Called before `ready`, for routes and hooks of the test's own. */
   prepare?: (app: FastifyInstance) => void | Promise<void>
-}
-
-/** All that these helpers need of a tap test. */
-export type Teardown = Pick<Test, 'teardown'>
-
-/** A folder that is gone when the test ends. */
-export function temporaryFolder(t: Teardown): string {
-  const folder = mkdtempSync(join(tmpdir(), 'anime-api-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
-  return folder
 }
 
 /** The settings of a service on a database of its own, with `overrides` as environment variables. */

@@ -7,7 +7,7 @@ import {
   openConnection,
 } from '../../db/dialects/mssql-connection.ts'
 import { parseMssqlUrl } from '../../db/dialects/mssql-url.ts'
-import type { Teardown } from './app.ts'
+import type { Teardown } from './teardown.ts'
 import { until } from './until.ts'
 
 /** The server for the tests, as DATABASE_URL would name it; its login may create databases. */
