@@ -169,11 +169,12 @@ function fieldProblems(error: FastifyError): FieldProblem[] | undefined {
   if (error instanceof BadField || error instanceof PreconditionFailed) return error.problems
   return error.validation?.map(({ instancePath, keyword, params, message }) => {
     const path = instancePath.slice(1).replaceAll('/', '.')
+    const within = (name: unknown) => [path, String(name)].filter(Boolean).join('.')
     if (keyword === 'additionalProperties') {
-      return { field: String(params.additionalProperty), message: 'is not known here' }
+      return { field: within(params.additionalProperty), message: 'is not known here' }
     }
     if (keyword === 'required') {
-      return { field: String(params.missingProperty), message: 'is missing' }
+      return { field: within(params.missingProperty), message: 'is missing' }
     }
     const allowed = (params.allowedValues as unknown[] | undefined)?.join(', ')
     return { field: path || '(body)', message: allowed ? `must be one of ${allowed}` : message! }
