@@ -16,6 +16,7 @@ const suites = [
   'plugins/errors',
   'plugins/metrics',
   'plugins/rate-limit',
+  'plugins/accounts/sessions',
   'plugins/accounts/throttle',
   'plugins/cache/crash',
   'plugins/cache/faults',
