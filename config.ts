@@ -34,6 +34,11 @@ export const ConfigSchema = Type.Object({
   JWT_PREVIOUS_SECRET: secret,
   JWT_TTL: lifetime('15m'),
   REFRESH_TTL: lifetime('7d'),
+  REFRESH_GRACE: Type.String({
+    pattern: '^(0|[1-9]\\d{0,8}[smhd]?)$',
+    default: '30s',
+    wanted: 'a time such as 30s or 1m, or 0 for none',
+  }),
   READ_ROLE: Type.Enum(['public', 'user', 'admin'], { default: 'public' }),
   ADMIN_EMAIL: Type.Optional(
     Type.String({ pattern: emailPattern, maxLength: longestEmail, wanted: 'an e-mail address' }),
@@ -111,7 +116,8 @@ export function inSeconds(lifetime: string): number {
   return Number.parseInt(lifetime, 10) * (units[lifetime.at(-1)!] ?? 1)
 }
 
-const longestLifetime = '366d'
+/** The longest time that each of these settings may name. */
+const longest = { JWT_TTL: '366d', REFRESH_TTL: '366d', REFRESH_GRACE: '10m' } as const
 
 const secrets = /SECRET|PASSWORD|KEY|URL|CONNECTION_STRING|CREDENTIALS/
 
@@ -135,10 +141,9 @@ function findConflict(config: Config): string | undefined {
   if (config.JWT_SECRET === undefined && !config.DATABASE_URL.startsWith('sqlite:')) {
     return 'JWT_SECRET: got none, wants 32 characters or more when the database is not SQLite'
   }
-  for (const name of ['JWT_TTL', 'REFRESH_TTL'] as const) {
-    if (inSeconds(config[name]) > inSeconds(longestLifetime)) {
-      return `${name}: got "${config[name]}", wants ${longestLifetime} or less`
-    }
+  for (const [name, most] of Object.entries(longest)) {
+    const given = config[name as keyof typeof longest]
+    if (inSeconds(given) > inSeconds(most)) return `${name}: got "${given}", wants ${most} or less`
   }
   const { FIREBASE_PROJECT_ID: project, FIREBASE_AUTH_EMULATOR_HOST: emulator } = config
   if (project !== undefined && emulator === undefined && config.FIREBASE_API_KEY === undefined) {

@@ -47,7 +47,7 @@ export interface RefreshTokenTable {
   address: string
   signed_in_at: string
   expires_at: string
-  /** When it was exchanged, or its session ended. */
+  /** When it was first exchanged; the start of 1970 once its session has ended. */
   used_at: string | null
 }
 

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { Database } from './dialects/dialect.ts'
 import type { Schema, UserTable } from './schema.ts'
 
@@ -62,6 +62,36 @@ export async function insertUser(
     if (taken !== undefined) throw new EmailTaken(`${row.email} is taken`, { cause: error })
     throw error
   }
+}
+
+/**
+ * The account as it now stands, locked until the transaction ends: what changes an account's password
+ * or sessions does so one at a time.
+ */
+export async function lockUser(trx: Transaction<Schema>, id: number): Promise<UserRow | undefined> {
+  // An update to the same value locks the row on both databases.
+  const lock = trx.updateTable('users').set((eb) => ({ role: eb.ref('role') }))
+  await lock.where('id', '=', id).execute()
+  return findUser(trx, { id })
+}
+
+/** Puts another hash of the same password in the place of the one that `user` has; false if it has none. */
+export async function replaceHash(
+  { writer }: Database,
+  { id, password_hash }: UserRow,
+  hash: string,
+): Promise<boolean> {
+  const update = writer
+    .transaction()
+    .execute((trx) =>
+      trx
+        .updateTable('users')
+        .set({ password_hash: hash })
+        .where('id', '=', id)
+        .where('password_hash', '=', password_hash)
+        .executeTakeFirstOrThrow(),
+    )
+  return (await update).numUpdatedRows > 0n
 }
 
 /** Changes an account. */

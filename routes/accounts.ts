@@ -121,9 +121,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       onRequest: throttle.byAddress,
       schema: {
         operationId: 'refresh',
-        summary: 'Exchange a refresh token for new tokens; each is good for once',
+        summary: 'Exchange a refresh token for new tokens',
         description:
-          'A refresh token that comes a second time ends its session: somebody has a copy.',
+          'A refresh token may come again for `REFRESH_GRACE` (30 s) and gets further tokens of the same session. One that comes later ends the session: somebody has a copy.',
         tags,
         body: RefreshToken,
         response: responses({ 200: Tokens }, 400, 401, 429, 503),

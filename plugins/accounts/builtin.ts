@@ -1,6 +1,13 @@
 import type { Database } from '../../db/dialects/dialect.ts'
 import { endSessions } from '../../db/refresh-tokens.ts'
-import { EmailTaken, findUser, insertUser, normalEmail, updateUser } from '../../db/users.ts'
+import {
+  EmailTaken,
+  findUser,
+  insertUser,
+  normalEmail,
+  replaceHash,
+  updateUser,
+} from '../../db/users.ts'
 import { AccountExists, type AccountProvider, NoIdTokens, WrongCredentials } from './provider.ts'
 import { hashPassword, isOutdated, verifyPassword } from './scrypt.ts'
 
@@ -22,15 +29,18 @@ export function builtinAccounts(database: Database): AccountProvider {
       const user = await findUser(database.reader, { email: normalEmail(given) })
       const hash = user?.password_hash
       if (!(await verifyPassword(password, hash))) throw new WrongCredentials()
-      if (isOutdated(hash!)) {
-        await updateUser(database, user!.id, { password_hash: await hashPassword(password) })
+      if (!isOutdated(hash!)) return { user: user!, at: new Date() }
+      const password_hash = await hashPassword(password)
+      if (await replaceHash(database, user!, password_hash)) {
+        return { user: { ...user!, password_hash }, at: new Date() }
       }
-      return { user: user!, at: new Date() }
+      // Another sign-in has made it anew, or the password was changed.
+      return this.signIn(given, password)
     },
     async exchange() {
       throw new NoIdTokens()
     },
-    stands: async ({ password_hash }) => password_hash !== null,
+    isSessionValid: async ({ password_hash }) => password_hash !== null,
     setRole: (user, role) => updateUser(database, user.id, { role }),
     async makeAdmin(given, password) {
       const email = normalEmail(given)

@@ -99,7 +99,7 @@ export async function firebaseAccounts(
       if (!isEmail(found.email)) throw new BadField('idToken', 'has no e-mail address in ASCII')
       return { user: await rowOf(found.uid, found.email), at: found.at }
     },
-    async stands({ firebase_uid }, signedInAt) {
+    async isSessionValid({ firebase_uid }, signedInAt) {
       const user = firebase_uid === null ? undefined : await firebase.find(firebase_uid)
       return user !== undefined && !user.disabled && signedInAt >= user.validSince
     },

@@ -46,6 +46,7 @@ async function accountsPlugin(app: FastifyInstance) {
       accessToken: app.accessToken,
       accessTtl: inSeconds(config.JWT_TTL),
       refreshTtl: inSeconds(config.REFRESH_TTL),
+      refreshGrace: inSeconds(config.REFRESH_GRACE),
     }),
   )
   app.decorate('firstAdmin', Promise.resolve())

@@ -32,7 +32,7 @@ export interface AccountProvider {
    */
   readonly exchange: (idToken: string) => Promise<SignedIn>
   /** Whether a session begun then may go on, as far as the provider knows. */
-  readonly stands: (user: UserRow, signedInAt: Date) => Promise<boolean>
+  readonly isSessionValid: (user: UserRow, signedInAt: Date) => Promise<boolean>
   /** Changes the role here and where the provider keeps a copy of it, or nowhere. */
   readonly setRole: (user: UserRow, role: Role) => Promise<void>
   /**

@@ -27,7 +27,7 @@ import {
   rotateToken,
 } from '../../db/refresh-tokens.ts'
 import type { Schema } from '../../db/schema.ts'
-import { findUser, insertUser, listUsers, updateUser } from '../../db/users.ts'
+import { findUser, insertUser, listUsers, replaceHash, updateUser } from '../../db/users.ts'
 
 /** A SQL Server that takes every statement down and answers each with one row. */
 function recorder() {
@@ -37,7 +37,8 @@ function recorder() {
       const lines = sql.split('\n').map((line) => line.trim())
       const types = parameters.map((value) => typeof value).join(', ')
       statements.push(`${lines.join('\n').trim()}${types === '' ? '' : `\n-- ${types}`}`)
-      return { rows: [{ id: 1, total: 0, role: 'user' }] as R[], numAffectedRows: 1n }
+      const account = { role: 'user', password_hash: null, firebase_uid: null, used_at: null }
+      return { rows: [{ id: 1, total: 0, ...account }] as R[], numAffectedRows: 1n }
     },
     streamQuery: () => {
       throw new Error('no streams')
@@ -152,14 +153,16 @@ t.test('accounts', async (t) => {
   const session = { family: 'f', user_id: 1, address: 'a', signed_in_at: 't' }
   const token = { hash: 'h', expires_at: 't' }
   const user = { email: 'a@b', role: 'user' as const }
+  const row = { id: 1, ...user, password_hash: null, firebase_uid: null, created_at: 't' }
   const works: Record<string, () => Promise<unknown>> = {
     'find user': () => findUser(db, { email: 'a@b' }),
     'insert user': () => insertUser(database, user),
     'update user': () => updateUser(database, 1, { role: 'admin' }),
+    'replace hash': () => replaceHash(database, { ...row, password_hash: 'h' }, 'i'),
     'list users': () => listUsers(database),
-    'begin session': () => beginSession(database, session, token),
+    'begin session': () => beginSession(database, row, session, token),
     'find session': () => findSession(database, 'h'),
-    'rotate token': () => rotateToken(database, session, 'h', token),
+    'rotate token': () => rotateToken(database, session, 'h', token, 30),
     'end sessions': () => endSessions(database, { user_id: 1 }),
     'known address': () => isKnownAddress(database, 'a@b', 'a'),
   }

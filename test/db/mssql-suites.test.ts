@@ -18,6 +18,7 @@ const suites = [
   'plugins/idempotency',
   'plugins/metrics',
   'plugins/rate-limit',
+  'plugins/accounts/sessions',
   'plugins/accounts/throttle',
   'plugins/cache/crash',
   'plugins/cache/faults',

@@ -9,6 +9,12 @@ exports[`test/db/mssql-sql.test.ts > TAP > accounts > begin session 1`] = `
 
 begin
 ;
+update "users" set "role" = "role" where "id" = @1
+-- number
+;
+select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from "users" where "id" = @1
+-- number
+;
 delete from "refresh_tokens" where "user_id" = @1 and "expires_at" < @2
 -- number, string
 ;
@@ -23,7 +29,13 @@ exports[`test/db/mssql-sql.test.ts > TAP > accounts > end sessions 1`] = `
 
 begin
 ;
-update "refresh_tokens" set "used_at" = @1 where "user_id" = @2 and "used_at" is null
+update "users" set "role" = "role" where "id" = @1
+-- number
+;
+select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from "users" where "id" = @1
+-- number
+;
+update "refresh_tokens" set "used_at" = @1 where "user_id" = @2
 -- string, number
 ;
 commit
@@ -71,11 +83,31 @@ select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from
 
 `
 
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > replace hash 1`] = `
+
+begin
+;
+update "users" set "password_hash" = @1 where "id" = @2 and "password_hash" = @3
+-- string, number, string
+;
+commit
+
+`
+
 exports[`test/db/mssql-sql.test.ts > TAP > accounts > rotate token 1`] = `
 
 begin
 ;
-update "refresh_tokens" set "used_at" = @1 where "used_at" is null and "hash" = @2
+update "users" set "role" = "role" where "id" = @1
+-- number
+;
+select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from "users" where "id" = @1
+-- number
+;
+select "used_at" from "refresh_tokens" where "hash" = @1
+-- string
+;
+update "refresh_tokens" set "used_at" = @1 where "hash" = @2
 -- string, string
 ;
 insert into "refresh_tokens" ("family", "user_id", "address", "signed_in_at", "hash", "expires_at", "used_at") values (@1, @2, @3, @4, @5, @6, @7)
