@@ -138,15 +138,6 @@ async function setWritable(path: string, writable: boolean): Promise<void> {
   if (entries.length === 0) throw new Error(`${path} is empty`)
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 /** 200 as soon as `url` answers that, its last status after 30 s, or 0 when the service is gone. */
 async function firstOk(url: string, service: ChildProcess): Promise<number> {
   let status = 0

@@ -4,7 +4,8 @@ import type { FastifyInstance } from 'fastify'
 import { Cluster, Redis } from 'ioredis'
 import type { UserRow } from '../../db/users.ts'
 import { newDatabase, startApp, type Teardown, temporaryFolder } from './app.ts'
-import { freePort, startRedis } from './redis.ts'
+import { freePort } from './free-port.ts'
+import { startRedis } from './redis.ts'
 import { until } from './until.ts'
 
 /** A Redis that the suite of the cache can run on: one server, or a cluster. */

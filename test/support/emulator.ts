@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { program } from '../emulator/install.ts'
 import { type Teardown, temporaryFolder } from './app.ts'
-import { freePort } from './redis.ts'
+import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 /** A project whose name begins with `demo-` never leaves this machine. */

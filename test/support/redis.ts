@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
 import { type Teardown, temporaryFolder } from './app.ts'
+import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 /** A Redis server of the test's own on 127.0.0.1. */
@@ -17,16 +17,6 @@ export interface TestRedis {
   start: () => Promise<void>
   pause: () => void
   resume: () => void
-}
-
-/** A port of 127.0.0.1 that nobody listened on a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Starts `redis-server` with `args` on a free port; it is killed when the test ends. */

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { type Teardown, temporaryFolder } from '../support/app.ts'
+import { freePort } from '../support/free-port.ts'
 import { databaseReady, root, run, startServer } from '../support/process.ts'
-import { freePort } from '../support/redis.ts'
 import { watched } from './collectors.ts'
 
 /** A server that takes connections and never answers. */

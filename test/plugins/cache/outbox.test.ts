@@ -4,8 +4,8 @@ import t from 'tap'
 import { generateCsv } from '../../../db/import/generate.ts'
 import { type Change, parseChange } from '../../../plugins/cache/tags.ts'
 import { temporaryFolder } from '../../support/app.ts'
+import { freePort } from '../../support/free-port.ts'
 import { run } from '../../support/process.ts'
-import { freePort } from '../../support/redis.ts'
 
 t.test('an outbox row written by hand is sorted, or counts as everything', async (t) => {
   const rows: [string, Change][] = [
