@@ -5,6 +5,7 @@ import { catalogue } from './migrations/0001-catalogue.ts'
 import { accounts } from './migrations/0002-accounts.ts'
 import { importProcedure } from './migrations/0003-import-procedure.ts'
 import { databaseName } from './migrations/0004-database-name.ts'
+import { merge } from './migrations/0005-merge.ts'
 import { idempotencyKeys } from './migrations/0008-idempotency.ts'
 import type { Schema } from './schema.ts'
 
@@ -13,6 +14,7 @@ const migrations = {
   '0002-accounts': accounts,
   '0003-import-procedure': importProcedure,
   '0004-database-name': databaseName,
+  '0005-merge': merge,
   '0008-idempotency': idempotencyKeys,
 }
 

@@ -2,6 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { type Connection, Request, TYPES } from 'tedious'
+import {
+  type Column,
+  column,
+  columnNames,
+  isNullable,
+  stagedColumns,
+} from '../../catalogue/columns.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
 import {
   authenticationOf,
@@ -16,24 +23,12 @@ import type { BatchRow, ImportSummary, OpenStage, Stage } from './import.ts'
 
 type Counts = Pick<ImportSummary, 'added' | 'changed' | 'unchanged' | 'removed'>
 
-/** Longest text of each staging column; null for one without a bound. */
-const stagingColumns = {
-  batch: 64,
-  source_id: 400,
-  title: 4000,
-  type: 400,
-  year: 400,
-  score: 400,
-  episodes: 400,
-  genres: null,
-} as const
-
 /** Milliseconds to wait for another import. */
 const lockTimeout = 10_000
 
 /**
  * Imports into SQL Server on a connection of its own: a bulk load (TDS, MS-TDS 2.2.6.1) into
- * `animes_staging`, then the procedure `import_animes`, all in one transaction.
+ * `animes_clean`, then the procedure `merge_animes`, all in one transaction.
  */
 export function mssqlStage(settings: MssqlSettings): OpenStage {
   return async ({ replace, dryRun }) => {
@@ -72,7 +67,7 @@ function stageOf(
     const { rows } = await execute<Counts>(
       connection,
       (done) => {
-        const request = new Request('import_animes', done)
+        const request = new Request('merge_animes', done)
         request.addParameter('batch', TYPES.NVarChar, name)
         request.addParameter('replace', TYPES.Bit, replace)
         return request
@@ -167,11 +162,14 @@ function bulkLoad(connection: Connection, name: string): BulkLoading {
   batches.on('error', () => {})
   const { promise: loaded, resolve, reject } = Promise.withResolvers<void>()
   loaded.catch(() => {})
-  const load = connection.newBulkLoad('animes_staging', { keepNulls: true }, (error) =>
+  const load = connection.newBulkLoad('animes_clean', { keepNulls: true }, (error) =>
     error ? reject(error) : resolve(),
   )
-  for (const [column, length] of Object.entries(stagingColumns)) {
-    load.addColumn(column, TYPES.NVarChar, { nullable: true, length: length ?? Infinity })
+  load.addColumn('batch', TYPES.NVarChar, { nullable: false, length: 64 })
+  load.addColumn('source_id', TYPES.Int, { nullable: false })
+  for (const name of columnNames) {
+    const { type, ...options } = typeOf(column(name))
+    load.addColumn(name, type, { nullable: isNullable(name), ...options })
   }
   if (isClosed(connection)) reject(new Error('the connection was closed'))
   else connection.execBulkLoad(load, staged(name, batches))
@@ -187,31 +185,27 @@ function bulkLoad(connection: Connection, name: string): BulkLoading {
   }
 }
 
-/** Rows as the procedure reads them: every value a text, genres as a list of quoted names. */
-async function* staged(
-  name: string,
-  batches: AsyncIterable<BatchRow[]>,
-): AsyncGenerator<(string | null)[]> {
-  const text = (value: number | null) => (value === null ? null : String(value))
-  for await (const rows of batches) {
-    for (const { source_id, title, type, year, score, episodes, genres } of rows) {
-      yield [
-        name,
-        String(source_id),
-        title,
-        type,
-        text(year),
-        text(score),
-        text(episodes),
-        pythonList(genres),
-      ]
-    }
+/** The type of a column of `animes_clean`, as tedious wants it. */
+function typeOf(facts: Column) {
+  switch (facts.kind) {
+    case 'integer':
+      return { type: TYPES.Int }
+    case 'decimal':
+      return { type: TYPES.Decimal, precision: 4, scale: 2 }
+    case 'list':
+      return { type: TYPES.NVarChar, length: Number.POSITIVE_INFINITY }
+    case 'choice':
+      return { type: TYPES.NVarChar, length: 16 }
+    case 'text':
+      return { type: TYPES.NVarChar, length: facts.maxLength }
   }
 }
 
-/** JSON escapes control characters and Python's literals keep them: only quotes and backslashes go. */
-function pythonList(json: string): string {
-  if (!json.includes('\\')) return json
-  const names = JSON.parse(json) as string[]
-  return `[${names.map((name) => `"${name.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}]`
+async function* staged(
+  batch: string,
+  batches: AsyncIterable<BatchRow[]>,
+): AsyncGenerator<(string | number | null)[]> {
+  for await (const rows of batches) {
+    for (const row of rows) yield [batch, ...stagedColumns.map((name) => row[name])]
+  }
 }

@@ -1,6 +1,8 @@
 import t from 'tap'
+import { fileNames } from '../../catalogue/columns.ts'
 import { csvHeader } from '../../db/import/generate.ts'
 import { RowError, rowCleaner } from '../../db/import/mapping.ts'
+import { refused, taken } from './cleaning-cases.ts'
 
 const clean = rowCleaner(csvHeader)
 type Cells = Partial<Record<(typeof csvHeader)[number], string>>
@@ -91,6 +93,12 @@ t.test('a cell that cannot be taken is named, with what was wrong', async (t) =>
   for (const [cell, column, reason] of cells) {
     t.throws(() => cleaned(cell), { column, message: reason, value: Object.values(cell)[0] })
   }
+})
+
+t.test('each text is taken, or refused, as the table of cases says', async (t) => {
+  const cleanRaw = rowCleaner(Object.values(fileNames))
+  for (const [raw, row] of taken) t.strictSame(Object.values(cleanRaw(raw)), row, raw[1])
+  for (const [raw, column] of refused) t.throws(() => cleanRaw(raw), { message: /./, column })
 })
 
 t.test('columns are found by name, whatever their order and case', async (t) => {

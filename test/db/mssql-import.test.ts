@@ -2,129 +2,14 @@ import t from 'tap'
 import { type Connection, TYPES } from 'tedious'
 import { openDatabase } from '../../db/database.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
-import { csvHeader, generateCsv } from '../../db/import/generate.ts'
+import { generateCsv } from '../../db/import/generate.ts'
 import { type ImportOptions, importCsv } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
 import type { Teardown } from '../support/app.ts'
 import { testConfig } from '../support/app.ts'
 import { freshDatabase, openSql, withoutMssql } from '../support/mssql.ts'
-
-/** The texts of one CSV row that the catalogue keeps, raw. */
-type Raw = [
-  id: string,
-  title: string,
-  type: string,
-  year: string,
-  score: string,
-  episodes: string,
-  genres: string,
-]
-
-/** Every way a text of the CSV can be good, unknown, or bad. */
-const odd: Raw[] = [
-  ['1', ' Cowboy Bebop\t', 'tv', '1998', '8.75', '26', "['Action', 'Sci-Fi']"],
-  ['2', 'All unknown', '?', '?', '?', '?', '?'],
-  ['3', 'All empty', '', '', '', '', ''],
-  ['4', 'Words for unknown', 'UnKnown', 'NaN', 'none', 'N/A', 'null'],
-  ['005.0', 'Decimals', 'Movie', '2001.00', '7', '12.0', '[]'],
-  ['-0', 'Nothing below nothing', 'OVA', '2001', '7.0', '00.00', '[ ]'],
-  ['7', 'Unaired, no year', 'TV', '?', '10', '12', "['Drama']"],
-  ['8', 'Unaired, no episodes', 'TV', '2030', '10.0', '0', "['Drama']"],
-  ['9', 'Aired with a ten', 'TV', '2010', '10', '12', "['Drama']"],
-  ['10', 'Half a hundredth, in binary', 'TV', '2010', '1.005', '12', "['Drama']"],
-  ['11', 'Half a hundredth', 'TV', '2010', '7.125', '12', "['Drama']"],
-  ['12', 'A long score', 'TV', '2010', '6.66666666666666666666', '100000', "['Drama']"],
-  ['13', '進撃の巨人 😀 Café É', 'ONA', '1900', '0', '1', "['進撃', \"Coup d'etat\"]"],
-  [
-    '14',
-    '\u00a0\u3000Blanks of all kinds\u2003\ufeff',
-    ' special ',
-    ' 2100 ',
-    ' 5.5\t',
-    '\n3 ',
-    " ['A'] ",
-  ],
-  [
-    '15',
-    'A list of escapes',
-    'TV',
-    '2000',
-    '5',
-    '1',
-    String.raw`['it\'s', "say \"hi\"", 'back\\slash', 'd\rop']`,
-  ],
-  [
-    '16',
-    'Controls',
-    'TV',
-    '2000',
-    '5',
-    '1',
-    "['tab\there', 'new\nline', 'unit\u001fsep', 'sl/ash']",
-  ],
-  ['17', 'Bare names', 'TV', '2000', '5', '1', '[Action, Slice of Life ,Drama]'],
-  ['18', 'One bare name', 'TV', '2000', '5', '1', 'Action'],
-  ['19', 'Repeats and blanks', 'TV', '2000', '5', '1', "[ 'A' , ' A ','B',\"A\", ]"],
-  ['20', 'Commas and quotes inside', 'TV', '2000', '5', '1', `['a, b', "c ' d", 'e " f']`],
-  ['21', 'Thirty-two', 'TV', '2000', '5', '1', list(32)],
-  ['22', 'Sixty-four', 'TV', '2000', '5', '1', `['${'g'.repeat(64)}']`],
-  ['23', 'x'.repeat(400), 'TV', '2000', '5', '1', '[]'],
-  ['24', 'A bare name that ends in a backslash', 'TV', '2000', '5', '1', '[ab\\,c\\]'],
-  ['25', 'Case matters', 'TV', '2000', '5', '1', "['drama', 'Drama', 'DRAMA']"],
-  ['2147483647', 'The last id', 'MUSIC', '2000', '5', '1', "['x']"],
-  ['1', 'The id of an earlier row', 'TV', '2000', '5', '1', '[]'],
-  ['1.0', 'And again', 'TV', '2000', '5', '1', '[]'],
-  ['', 'No id', 'TV', '2000', '5', '1', '[]'],
-  ['?', 'No id', 'TV', '2000', '5', '1', '[]'],
-  ['2147483648', 'An id too high', 'TV', '2000', '5', '1', '[]'],
-  ['99999999999', 'An id too long', 'TV', '2000', '5', '1', '[]'],
-  ['-1', 'An id too low', 'TV', '2000', '5', '1', '[]'],
-  ['1e3', 'No id', 'TV', '2000', '5', '1', '[]'],
-  ['50.', 'No id', 'TV', '2000', '5', '1', '[]'],
-  ['.5', 'No id', 'TV', '2000', '5', '1', '[]'],
-  ['51', ' ', 'TV', '2000', '5', '1', '[]'],
-  ['52', '?', 'TV', '2000', '5', '1', '[]'],
-  ['53', 'x'.repeat(401), 'TV', '2000', '5', '1', '[]'],
-  ['54', 'broken \ufffd text', 'TV', '2000', '5', '1', '[]'],
-  ['55', 'No such type', 'Play', '2000', '5', '1', '[]'],
-  ['56', 'No such year', 'TV', '1899', '5', '1', '[]'],
-  ['57', 'No such year', 'TV', '2101', '5', '1', '[]'],
-  ['58', 'No such year', 'TV', '20 00', '5', '1', '[]'],
-  ['59', 'No such year', 'TV', '99999999999999999999', '5', '1', '[]'],
-  ['60', 'No such score', 'TV', '2000', '10.01', '1', '[]'],
-  ['61', 'No such score', 'TV', '2000', '-1', '1', '[]'],
-  ['62', 'No such score', 'TV', '2000', '7,5', '1', '[]'],
-  ['63', 'No such score', 'TV', '2000', '7.', '1', '[]'],
-  ['64', 'No such score', 'TV', '2000', '.7', '1', '[]'],
-  ['65', 'No such score', 'TV', '2000', '7.5.1', '1', '[]'],
-  ['66', 'No such score', 'TV', '2000', '1e1', '1', '[]'],
-  ['67', 'Too many episodes', 'TV', '2000', '5', '100001', '[]'],
-  ['68', 'Half an episode', 'TV', '2000', '5', '1.5', '[]'],
-  ['69', 'Fewer than none', 'TV', '2000', '5', '-1', '[]'],
-  ['70', 'Thirty-three', 'TV', '2000', '5', '1', list(33)],
-  ['71', 'Sixty-five', 'TV', '2000', '5', '1', `['${'g'.repeat(65)}']`],
-  ['72', 'No closing quote', 'TV', '2000', '5', '1', "['A"],
-  ['73', 'No comma', 'TV', '2000', '5', '1', "['A' 'B']"],
-  ['74', 'A name of nothing', 'TV', '2000', '5', '1', "['A','']"],
-  ['75', 'Two commas', 'TV', '2000', '5', '1', "['A',,'B']"],
-  ['76', 'A quote in a bare name', 'TV', '2000', '5', '1', "[it's]"],
-  ['77', 'Broken genres', 'TV', '2000', '5', '1', "['\ufffd']"],
-  ['78', 'An escaped quote in a bare name', 'TV', '2000', '5', '1', String.raw`[it\'s]`],
-]
-
-function list(count: number): string {
-  return `[${Array.from({ length: count }, (_, at) => `'g${at}'`).join(', ')}]`
-}
-
-function* csvOf(rows: Raw[]): Generator<string> {
-  const quote = (text: string) => `"${text.replaceAll('"', '""')}"`
-  yield `${csvHeader.join()}\r\n`
-  for (const [id, title, type, year, score, episodes, genres] of rows) {
-    const record = [id, title, '', type, year, score, episodes, '', '', '', genres, '[]']
-    yield `${record.map(quote).join()}\r\n`
-  }
-}
+import { csvOf, odd, type Raw, taken } from './cleaning-cases.ts'
 
 interface Catalogue {
   url: string
@@ -133,7 +18,7 @@ interface Catalogue {
   titles: () => Promise<unknown[]>
   genres: () => Promise<string[]>
   outbox: () => Promise<string[]>
-  count: (table: 'animes' | 'animes_staging') => Promise<number>
+  count: (table: 'animes' | 'animes_staging' | 'animes_clean') => Promise<number>
 }
 
 async function openCatalogue(t: Teardown, url: string): Promise<Catalogue> {
@@ -209,7 +94,7 @@ t.test('the import into SQL Server', { skip: withoutMssql }, async (t) => {
       t.strictSame(summary, await sqlite.import(csvOf(odd), options))
       t.strictSame(await mssql.titles(), await sqlite.titles())
       t.strictSame(await mssql.genres(), await sqlite.genres())
-      t.equal(await mssql.count('animes_staging'), 0, 'staging is empty again')
+      t.equal(await mssql.count('animes_clean'), 0, 'what was merged is cleared away')
     }
     t.strictSame(await mssql.outbox(), ['*'], 'the outbox tells the cache of the one that changed')
   })
@@ -237,7 +122,7 @@ t.test('the import into SQL Server', { skip: withoutMssql }, async (t) => {
     )
     await t.rejects(mssql.import(csvOf(odd.slice(-3)), { replace: true }), /rejected/)
     t.strictSame([await mssql.titles(), await mssql.outbox()], before)
-    t.equal(await mssql.count('animes_staging'), 0)
+    t.equal(await mssql.count('animes_clean'), 0)
   })
 
   await t.test('takes no U+0000, whatever the column', async (t) => {
@@ -281,6 +166,11 @@ t.test('the procedure, given the raw text by Data Factory', { skip: withoutMssql
     const { added, rejected } = await sqlite.import(csvOf(odd))
     const [counts] = await sql.run("exec import_animes 'run 1', 0")
     t.strictSame(counts, { added, changed: 0, unchanged: 0, removed: 0, skipped: rejected })
+    const rows = (await mssql.titles()) as object[]
+    t.strictSame(
+      rows.map((row) => Object.values(row)),
+      taken.map(([, row]) => row),
+    )
     t.strictSame(await mssql.titles(), await sqlite.titles())
     t.strictSame(await mssql.genres(), await sqlite.genres())
     t.strictSame(await mssql.outbox(), ['*'])

@@ -18,6 +18,7 @@ import { catalogue } from '../../db/migrations/0001-catalogue.ts'
 import { accounts } from '../../db/migrations/0002-accounts.ts'
 import { importProcedure } from '../../db/migrations/0003-import-procedure.ts'
 import { databaseName as nameDatabase } from '../../db/migrations/0004-database-name.ts'
+import { merge } from '../../db/migrations/0005-merge.ts'
 import { deleteOutbox, deleteOutboxByMark, insertOutbox, readOutbox } from '../../db/outbox.ts'
 import {
   beginSession,
@@ -170,7 +171,7 @@ t.test('accounts', async (t) => {
 })
 
 t.test('migrations', async (t) => {
-  const migrations = { catalogue, accounts, importProcedure, nameDatabase }
+  const migrations = { catalogue, accounts, importProcedure, nameDatabase, merge }
   for (const [name, make] of Object.entries(migrations)) {
     t.matchSnapshot(await statementsOf(() => make(mssql).up(db)), name)
   }

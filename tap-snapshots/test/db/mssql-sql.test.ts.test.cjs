@@ -325,20 +325,105 @@ exports[`test/db/mssql-sql.test.ts > TAP > migrations > importProcedure 1`] = `
 create table "animes_staging" ("batch" nvarchar(64) collate Latin1_General_BIN2 not null, "id" bigint identity not null, "source_id" nvarchar(400), "title" nvarchar(4000), "type" nvarchar(400), "year" nvarchar(400), "score" nvarchar(400), "episodes" nvarchar(400), "genres" nvarchar(max), constraint "animes_staging_pk" primary key ("batch", "id"))
 ;
 create index "outbox_mark" on "outbox" ("mark")
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > lock 1`] = `
+
+begin
 ;
+declare @held int
+exec @held = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
+@LockOwner = 'Transaction', @LockTimeout = 10000
+if @held < 0 throw 51000, 'another process is changing the schema', 1
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > merge 1`] = `
+
+create table "animes_clean" ("batch" nvarchar(64) collate Latin1_General_BIN2 not null, "source_id" int not null, "title" nvarchar(400) collate Latin1_General_CI_AS not null, "type" nvarchar(16) collate Latin1_General_BIN2 not null, "year" int, "score" decimal(4, 2), "episodes" int, "genres" nvarchar(max) not null, "position" bigint identity not null, constraint "animes_clean_pk" primary key ("batch", "source_id"))
+;
+drop procedure if exists import_animes
+;
+-- Merges the rows of a batch of animes_clean into the catalogue: what differs is changed, what is missing
+-- is added and, with @replace, what is too much is removed. Gives the counts; @skipped is passed on.
+create procedure merge_animes @batch nvarchar(64), @replace bit = 0, @skipped int = 0 as
+begin
+set nocount on
+set xact_abort on
+declare @lock_result int, @rows int, @added int, @changed int, @removed int = 0
+
+begin transaction
+-- One import at a time, whoever calls.
+exec @lock_result = sp_getapplock @Resource = 'import_animes', @LockMode = 'Exclusive',
+@LockOwner = 'Transaction', @LockTimeout = 60000
+if @lock_result < 0 throw 51001, 'another import is running', 1
+
+set @rows = (select count(*) from animes_clean where batch = @batch)
+-- With @replace, a batch of nothing would empty the catalogue.
+if @rows = 0 throw 51002, 'no row of the batch can be taken', 1
+
+create table #genre_changes (
+source_id int not null primary key, genres nvarchar(max) collate Latin1_General_BIN2)
+insert into #genre_changes (source_id, genres)
+select c.source_id, c.genres from animes_clean c left join animes a on a.source_id = c.source_id
+where c.batch = @batch and (a.id is null or a.genres collate Latin1_General_BIN2 <> c.genres)
+delete from anime_genres where anime_id in (
+select a.id from animes a join #genre_changes g on g.source_id = a.source_id)
+
+update a set title = c.title, type = c.type, year = c.year, score = c.score, episodes = c.episodes,
+genres = c.genres
+from animes a join animes_clean c on c.batch = @batch and c.source_id = a.source_id
+where a.title collate Latin1_General_BIN2 <> c.title or a.type <> c.type
+or a.genres collate Latin1_General_BIN2 <> c.genres
+or coalesce(a.year, -1) <> coalesce(c.year, -1)
+or coalesce(a.score, -1) <> coalesce(c.score, -1)
+or coalesce(a.episodes, -1) <> coalesce(c.episodes, -1)
+set @changed = @@rowcount
+
+insert into animes (source_id, title, type, year, score, episodes, genres)
+select c.source_id, c.title, c.type, c.year, c.score, c.episodes, c.genres from animes_clean c
+where c.batch = @batch and not exists (select 1 from animes a where a.source_id = c.source_id)
+order by c.position
+set @added = @@rowcount
+
+insert into anime_genres (genre, anime_id)
+select cast(n.value as nvarchar(64)), a.id
+from #genre_changes g join animes a on a.source_id = g.source_id cross apply openjson(g.genres) n
+
+if @replace = 1
+begin
+delete from animes where source_id is null or not exists (
+select 1 from animes_clean c where c.batch = @batch and c.source_id = animes.source_id)
+set @removed = @@rowcount
+end
+
+delete from animes_clean where batch = @batch
+if @added + @changed + @removed > 0 insert into outbox (tags) values (N'*')
+commit transaction
+select @added as added, @changed as changed, @rows - @added - @changed as unchanged,
+@removed as removed, @skipped as skipped
+end
+;
+-- For Data Factory, whose rows are raw text: cleans the rows of a batch of animes_staging and merges
+-- them. It cleans as db/import/mapping.ts does; test/db/cleaning-cases.ts has the cases for both.
 create procedure import_animes @batch nvarchar(64), @replace bit = 0 as
 begin
 set nocount on
 set xact_abort on
-declare @blanks nvarchar(40) = nchar(9) + nchar(10) + nchar(11) + nchar(12) + nchar(13) + nchar(32) + nchar(160) + nchar(5760) + nchar(8192) + nchar(8193) + nchar(8194) + nchar(8195) + nchar(8196) + nchar(8197) + nchar(8198) + nchar(8199) + nchar(8200) + nchar(8201) + nchar(8202) + nchar(8232) + nchar(8233) + nchar(8239) + nchar(8287) + nchar(12288) + nchar(65279)
-declare @held int, @read int, @taken int, @added int, @changed int, @removed int = 0, @left int
+-- What JavaScript's trim() takes away.
+declare @blanks nvarchar(40) = nchar(9) + nchar(10) + nchar(11) + nchar(12) + nchar(13) + nchar(32)
++ nchar(160) + nchar(5760) + nchar(8192) + nchar(8193) + nchar(8194) + nchar(8195) + nchar(8196)
++ nchar(8197) + nchar(8198) + nchar(8199) + nchar(8200) + nchar(8201) + nchar(8202) + nchar(8232)
++ nchar(8233) + nchar(8239) + nchar(8287) + nchar(12288) + nchar(65279)
+-- Characters that no text has (Unicode noncharacters), in the place of escaped ones.
+declare @backslash nchar(1) = nchar(64976), @single nchar(1) = nchar(64977),
+@double nchar(1) = nchar(64978), @dropped nchar(1) = nchar(64979)
+declare @read int, @skipped int, @remaining int
 
 begin transaction
--- One import at a time, whoever calls.
-exec @held = sp_getapplock @Resource = 'import_animes', @LockMode = 'Exclusive',
-@LockOwner = 'Transaction', @LockTimeout = 60000
-if @held < 0 throw 51001, 'another import is running', 1
-
 -- 1. The texts without the blanks around them.
 create table #raw (
 id bigint not null primary key, source_id nvarchar(400) collate Latin1_General_BIN2, title nvarchar(4000) collate Latin1_General_BIN2,
@@ -351,66 +436,66 @@ set @read = @@rowcount
 
 -- 2. Genres: a Python list literal, each text once. Escaped characters give way to others first, so
 -- that every quote still there opens or closes a name; then a name is taken off all texts at a time.
-create table #texts (
+create table #genre_texts (
 id int identity primary key, text nvarchar(max) collate Latin1_General_BIN2, inside nvarchar(max) collate Latin1_General_BIN2,
 json nvarchar(max) collate Latin1_General_BIN2, bad bit not null)
-insert into #texts (text, inside, bad)
+insert into #genre_texts (text, inside, bad)
 select d.genres,
 case when d.genres like N'[[]%]' then trim(@blanks from coalesce(substring(d.genres, 2, len(d.genres) - 2), N'')) else d.genres end,
-case when charindex(nchar(65533), d.genres) > 0 or charindex(nchar(64976), d.genres) > 0
-or charindex(nchar(64977), d.genres) > 0 or charindex(nchar(64978), d.genres) > 0
-or charindex(nchar(64979), d.genres) > 0 then 1 else 0 end
+case when charindex(nchar(65533), d.genres) > 0 or charindex(@backslash, d.genres) > 0
+or charindex(@single, d.genres) > 0 or charindex(@double, d.genres) > 0
+or charindex(@dropped, d.genres) > 0 then 1 else 0 end
 from (select distinct genres from #raw) d
 
-create table #rest (text_id int not null primary key, rest nvarchar(max) collate Latin1_General_BIN2)
-insert into #rest (text_id, rest)
-select id, replace(replace(replace(replace(inside, N'\\\\', nchar(64976)), N'\\''', nchar(64977)), N'\\"', nchar(64978)), N'\\', nchar(64979))
-from #texts where bad = 0 and not (lower(inside) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan'))
-set @left = @@rowcount
+create table #remaining (text_id int not null primary key, remaining nvarchar(max) collate Latin1_General_BIN2)
+insert into #remaining (text_id, remaining)
+select id, replace(replace(replace(replace(inside, N'\\\\', @backslash), N'\\''', @single), N'\\"', @double), N'\\', @dropped)
+from #genre_texts where bad = 0 and not (lower(inside) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan'))
+set @remaining = @@rowcount
 
 create table #names (
 text_id int not null, position int not null, name nvarchar(max) collate Latin1_General_BIN2, bare bit not null)
-create table #step (
-text_id int not null primary key, name nvarchar(max) collate Latin1_General_BIN2, rest nvarchar(max) collate Latin1_General_BIN2,
+create table #taken (
+text_id int not null primary key, name nvarchar(max) collate Latin1_General_BIN2, remaining nvarchar(max) collate Latin1_General_BIN2,
 bare bit not null, bad bit not null)
 declare @position int = 0
-while @left > 0
+while @remaining > 0
 begin
 set @position = @position + 1
-delete from #step
-insert into #step (text_id, name, rest, bare, bad)
+delete from #taken
+insert into #taken (text_id, name, remaining, bare, bad)
 select q.text_id,
-case when q.closing = 0 then N'' when q.quoted = 1 then substring(q.rest, 2, q.closing - 2)
-else left(q.rest, q.closing - 1) end,
-case when q.closing = 0 then N'' when q.quoted = 1 then trim(@blanks from coalesce(substring(q.rest, q.closing + 1, len(q.rest)), N''))
-else substring(q.rest, q.closing, len(q.rest)) end,
+case when q.closing = 0 then N'' when q.quoted = 1 then substring(q.remaining, 2, q.closing - 2)
+else left(q.remaining, q.closing - 1) end,
+case when q.closing = 0 then N'' when q.quoted = 1 then trim(@blanks from coalesce(substring(q.remaining, q.closing + 1, len(q.remaining)), N''))
+else substring(q.remaining, q.closing, len(q.remaining)) end,
 1 - q.quoted, case when q.closing = 0 then 1 else 0 end
 from (
-select s.text_id, s.rest, s.quoted,
-case when s.quoted = 1 then charindex(left(s.rest, 1), s.rest, 2)
-else patindex(N'%[,''"]%', s.rest + N',') end as closing
+select s.text_id, s.remaining, s.quoted,
+case when s.quoted = 1 then charindex(left(s.remaining, 1), s.remaining, 2)
+else patindex(N'%[,''"]%', s.remaining + N',') end as closing
 from (
-select text_id, trim(@blanks from coalesce(rest, N'')) as rest,
-case when left(trim(@blanks from coalesce(rest, N'')), 1) in (N'''', N'"') then 1 else 0 end as quoted
-from #rest) s) q
+select text_id, trim(@blanks from coalesce(remaining, N'')) as remaining,
+case when left(trim(@blanks from coalesce(remaining, N'')), 1) in (N'''', N'"') then 1 else 0 end as quoted
+from #remaining) s) q
 -- Between a name and the next there is a comma; a bare name has at least one character, no quote.
-update #step set bad = 1 where rest <> N'' and left(rest, 1) <> N','
-update #step set bad = 1 where bare = 1 and (name = N''
-or charindex(nchar(64977), name) > 0 or charindex(nchar(64978), name) > 0)
-update t set bad = 1 from #texts t join #step s on s.text_id = t.id where s.bad = 1
+update #taken set bad = 1 where remaining <> N'' and left(remaining, 1) <> N','
+update #taken set bad = 1 where bare = 1 and (name = N''
+or charindex(@single, name) > 0 or charindex(@double, name) > 0)
+update t set bad = 1 from #genre_texts t join #taken s on s.text_id = t.id where s.bad = 1
 insert into #names (text_id, position, name, bare)
-select text_id, @position, name, bare from #step where bad = 0
-delete from #rest
-insert into #rest (text_id, rest)
-select text_id, substring(rest, 2, len(rest)) from #step
-where bad = 0 and rest <> N'' and rest <> N','
-set @left = @@rowcount
+select text_id, @position, name, bare from #taken where bad = 0
+delete from #remaining
+insert into #remaining (text_id, remaining)
+select text_id, substring(remaining, 2, len(remaining)) from #taken
+where bad = 0 and remaining <> N'' and remaining <> N','
+set @remaining = @@rowcount
 end
 -- A backslash goes, unless nothing follows it.
-update #names set name = substring(name, 1, len(name) - 1) + nchar(64976)
-where bare = 1 and right(name, 1) = nchar(64979)
-update #names set name = trim(@blanks from coalesce(replace(replace(replace(replace(name, nchar(64979), N''), nchar(64976), N'\\'), nchar(64977), N''''), nchar(64978), N'"'), N''))
-update t set bad = 1 from #texts t
+update #names set name = substring(name, 1, len(name) - 1) + @backslash
+where bare = 1 and right(name, 1) = @dropped
+update #names set name = trim(@blanks from coalesce(replace(replace(replace(replace(name, @dropped, N''), @backslash, N'\\'), @single, N''''), @double, N'"'), N''))
+update t set bad = 1 from #genre_texts t
 where exists (select 1 from #names n where n.text_id = t.id
 and (n.name = N'' or len(n.name) > 64))
 
@@ -419,8 +504,8 @@ text_id int not null, position int not null, name nvarchar(64) collate Latin1_Ge
 quoted nvarchar(400) collate Latin1_General_BIN2 not null, primary key (text_id, name))
 insert into #genres (text_id, position, name, quoted)
 select n.text_id, min(n.position), cast(n.name as nvarchar(64)),
-N'"' + replace(replace(cast(n.name as nvarchar(64)), N'\\', nchar(64976)), N'"', N'\\"') + N'"'
-from #names n join #texts t on t.id = n.text_id
+N'"' + replace(replace(cast(n.name as nvarchar(64)), N'\\', @backslash), N'"', N'\\"') + N'"'
+from #names n join #genre_texts t on t.id = n.text_id
 where t.bad = 0 group by n.text_id, cast(n.name as nvarchar(64))
 declare @control int = 1, @hex nchar(16) = N'0123456789abcdef'
 while @control < 32 and exists (select 1 from #genres where quoted like N'%[' + nchar(1) + N'-' + nchar(31) + N']%')
@@ -432,13 +517,13 @@ where charindex(nchar(@control), quoted) > 0
 set @control = @control + 1
 end
 -- Not by replace(): a server may read two backslashes there as one.
-while exists (select 1 from #genres where charindex(nchar(64976), quoted) > 0)
-update #genres set quoted = stuff(quoted, charindex(nchar(64976), quoted), 1, N'\\\\')
-where charindex(nchar(64976), quoted) > 0
-update t set bad = 1 from #texts t
+while exists (select 1 from #genres where charindex(@backslash, quoted) > 0)
+update #genres set quoted = stuff(quoted, charindex(@backslash, quoted), 1, N'\\\\')
+where charindex(@backslash, quoted) > 0
+update t set bad = 1 from #genre_texts t
 where (select count(*) from #genres g where g.text_id = t.id) > 32
-update #texts set json = N'[]'
-update t set json = N'[' + j.names + N']' from #texts t join (
+update #genre_texts set json = N'[]'
+update t set json = N'[' + j.names + N']' from #genre_texts t join (
 select text_id, string_agg(cast(quoted as nvarchar(max)), N',')
 within group (order by position) as names
 from #genres group by text_id) j on j.text_id = t.id
@@ -460,7 +545,7 @@ else case when charindex(N'.', r.source_id) > 0 then left(r.source_id, charindex
 case when charindex(N'.', r.year) > 0 then left(r.year, charindex(N'.', r.year) - 1) else r.year end, case when charindex(N'.', r.year) > 0 then substring(r.year, charindex(N'.', r.year) + 1, 400) else N'0' end,
 case when charindex(N'.', r.episodes) > 0 then left(r.episodes, charindex(N'.', r.episodes) - 1) else r.episodes end, case when charindex(N'.', r.episodes) > 0 then substring(r.episodes, charindex(N'.', r.episodes) + 1, 400) else N'0' end,
 case when lower(r.year) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan') then 1 else 0 end, case when lower(r.score) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan') then 1 else 0 end, case when lower(r.episodes) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan') then 1 else 0 end
-from #raw r join #texts t on t.text = r.genres
+from #raw r join #genre_texts t on t.text = r.genres
 -- No episodes means that nobody has counted them.
 update #parts set no_episodes = 1
 where episodes_whole like N'0%' and episodes_whole not like N'%[^0]%'
@@ -489,7 +574,7 @@ case when p.episodes_fraction <> N'' and p.episodes_fraction not like N'%[^0]%'
 and p.episodes_whole <> N'' and p.episodes_whole not like N'%[^0-9]%' and len(p.episodes_whole) <= 10
 then cast(p.episodes_whole as bigint) end as episodes
 from #raw r join #parts p on p.id = r.id) v
-where v.text_id not in (select id from #texts where bad = 1)
+where v.text_id not in (select id from #genre_texts where bad = 1)
 and v.source_id between 0 and 2147483647
 and v.title <> N'' and v.title <> N'?' and len(v.title) <= 400 and charindex(nchar(65533), v.title) = 0
 and v.type in (N'TV', N'MOVIE', N'OVA', N'ONA', N'SPECIAL', N'MUSIC', N'UNKNOWN')
@@ -499,67 +584,18 @@ and (v.no_episodes = 1 or v.episodes between 1 and 100000)
 -- Titles not yet aired come with a score of 10 that nobody gave.
 update #valid set score = null where score = 10 and (year is null or episodes is null)
 
-create table #clean (
-source_id int not null primary key, id bigint not null, title nvarchar(400) collate Latin1_General_BIN2 not null,
-type nvarchar(16) collate Latin1_General_BIN2 not null, year int, score decimal(4, 2), episodes int,
-genres nvarchar(max) collate Latin1_General_BIN2 not null, text_id int not null)
-insert into #clean (source_id, id, title, type, year, score, episodes, genres, text_id)
-select v.source_id, v.id, v.title, v.type, v.year, v.score, v.episodes, t.json, v.text_id
-from #valid v join (select source_id, min(id) as id from #valid group by source_id) f on f.id = v.id
-join #texts t on t.id = v.text_id
-set @taken = @@rowcount
--- With replace, a batch of nothing would empty the catalogue.
-if @taken = 0 throw 51002, 'no row of the batch can be taken', 1
-
--- 4. The catalogue: what differs is changed, what is missing added, what is too much removed.
-create table #regenre (source_id int not null primary key)
-insert into #regenre (source_id)
-select c.source_id from #clean c left join animes a on a.source_id = c.source_id
-where a.id is null or a.genres collate Latin1_General_BIN2 <> c.genres
-delete from anime_genres where anime_id in (
-select a.id from animes a join #regenre r on r.source_id = a.source_id)
-update a set title = c.title, type = c.type, year = c.year, score = c.score, episodes = c.episodes,
-genres = c.genres
-from animes a join #clean c on c.source_id = a.source_id
-where a.title collate Latin1_General_BIN2 <> c.title or a.type <> c.type or a.genres collate Latin1_General_BIN2 <> c.genres
-or coalesce(a.year, -1) <> coalesce(c.year, -1)
-or coalesce(a.score, -1) <> coalesce(c.score, -1)
-or coalesce(a.episodes, -1) <> coalesce(c.episodes, -1)
-set @changed = @@rowcount
-insert into animes (source_id, title, type, year, score, episodes, genres)
-select c.source_id, c.title, c.type, c.year, c.score, c.episodes, c.genres from #clean c
-where not exists (select 1 from animes a where a.source_id = c.source_id) order by c.id
-set @added = @@rowcount
-insert into anime_genres (genre, anime_id)
-select g.name, a.id from #regenre r
-join #clean c on c.source_id = r.source_id join animes a on a.source_id = r.source_id
-join #genres g on g.text_id = c.text_id
-if @replace = 1
-begin
-delete from animes where source_id is null
-or not exists (select 1 from #clean c where c.source_id = animes.source_id)
-set @removed = @@rowcount
-end
+insert into animes_clean (batch, source_id, title, type, year, score, episodes, genres)
+select @batch, v.source_id, v.title, v.type, v.year, v.score, v.episodes, t.json
+from #valid v
+join (select source_id, min(id) as id from #valid group by source_id) f on f.id = v.id
+join #genre_texts t on t.id = v.text_id
+order by v.id
+set @skipped = @read - @@rowcount
 
 delete from animes_staging where batch = @batch
-if @added + @changed + @removed > 0 insert into outbox (tags) values (N'*')
+exec merge_animes @batch, @replace, @skipped
 commit transaction
-select @added as added, @changed as changed, @taken - @added - @changed as unchanged,
-@removed as removed, @read - @taken as skipped
 end
-
-`
-
-exports[`test/db/mssql-sql.test.ts > TAP > migrations > lock 1`] = `
-
-begin
-;
-declare @held int
-exec @held = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
-@LockOwner = 'Transaction', @LockTimeout = 10000
-if @held < 0 throw 51000, 'another process is changing the schema', 1
-;
-commit
 
 `
 
