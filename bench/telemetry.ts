@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { atLeast, type Bench, median, shown } from './bench.ts'
+import { atLeast, type Bench, shown } from './bench.ts'
 import { compare } from './compare.ts'
 import { inTemporaryFolder, type Started, startService } from './processes.ts'
 
@@ -43,23 +43,22 @@ export default {
       }
       try {
         for (let pair = 1; pair <= pairs; pair += 1) {
-          await add(`on ${pair}`, {
+          await add('on', {
             OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
             OTEL_TRACES_SAMPLER_ARG: '0.05',
           })
-          await add(`off ${pair}`, {})
+          await add('off', {})
         }
-        const { rates, processor } = await compare(contenders, { path }, options)
+        const { rates, processor, ratio } = await compare(contenders, { path }, options)
         if (collector.received() === 0) throw new Error('the collector got nothing')
-        const [on, off] = [of(rates, 'on'), of(rates, 'off')]
-        const times = [of(processor, 'on'), of(processor, 'off')]
+        const times = ['on', 'off'].map((name) => processor.get(name)!)
         return [
-          atLeast('cached page of 20, telemetry on / off', on / off, 0.85),
+          atLeast('cached page of 20, telemetry on / off', ratio('off'), 0.85),
           {
             what: '... processor time of a request, on / off',
             measured: times.map((microseconds) => `${microseconds.toFixed(1)} us`).join(' / '),
           },
-          { what: '... requests a second', measured: shown(on) },
+          { what: '... requests a second', measured: shown(rates.get('on')!) },
         ]
       } finally {
         await Promise.all(contenders.map(({ stop }) => stop()))
@@ -67,7 +66,3 @@ export default {
       }
     }),
 } satisfies Bench
-
-/** The median over the processes of one kind. */
-const of = (figures: Map<string, number>, kind: 'on' | 'off') =>
-  median([...figures].filter(([name]) => name.startsWith(kind)).map(([, figure]) => figure))

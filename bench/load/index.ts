@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { readOptions } from '../../test/support/options.ts'
 import { type Level, loadMixed } from './mixed.ts'
 import { duration, renderReport } from './report.ts'
 import { playStory, type Step } from './story.ts'
@@ -19,48 +20,42 @@ came of it to load-report.html. Without --url it starts a service of its own on 
   --max-failures N      stop at more than so many percent of failures (default 5)
   --report FILE         (default load-report.html)`
 
-const { values } = parse()
-const levels = values.connections.split(',').map(Number)
-const [seconds, maxFailures] = [Number(values.seconds), Number(values['max-failures']) / 100]
-const valid =
-  levels.every((level) => Number.isInteger(level) && level > 0) &&
-  seconds >= 1 &&
-  maxFailures >= 0 &&
-  (values.admin === undefined || values.password !== undefined)
+function parse() {
+  const { values } = parseArgs({
+    options: {
+      url: { type: 'string' },
+      admin: { type: 'string' },
+      password: { type: 'string', default: process.env.LOAD_PASSWORD },
+      connections: { type: 'string', default: '1,10,50' },
+      seconds: { type: 'string', default: '8' },
+      'max-failures': { type: 'string', default: '5' },
+      report: { type: 'string', default: 'load-report.html' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  const levels = values.connections.split(',').map(Number)
+  const [seconds, maxFailures] = [Number(values.seconds), Number(values['max-failures']) / 100]
+  if (!levels.every((level) => Number.isInteger(level) && level > 0)) {
+    throw new Error('--connections takes whole numbers above 0, with commas between them')
+  }
+  if (!(seconds >= 1)) throw new Error('--seconds takes 1 and more')
+  if (!(maxFailures >= 0)) throw new Error('--max-failures takes 0 and more')
+  if (values.admin !== undefined && values.password === undefined) {
+    throw new Error('--admin needs --password, or LOAD_PASSWORD')
+  }
+  return { ...values, levels, seconds, maxFailures }
+}
 
-if (values.help || !valid) {
-  console.log(usage)
-  process.exitCode = values.help ? 0 : 1
-} else {
-  try {
-    await run()
-  } catch (error) {
+const options = readOptions('load', usage, parse)
+if (options.help) console.log(usage)
+else {
+  await run(options).catch((error) => {
     console.error((error as Error).message)
     process.exitCode = 1
-  }
+  })
 }
 
-function parse() {
-  try {
-    return parseArgs({
-      options: {
-        url: { type: 'string' },
-        admin: { type: 'string' },
-        password: { type: 'string', default: process.env.LOAD_PASSWORD },
-        connections: { type: 'string', default: '1,10,50' },
-        seconds: { type: 'string', default: '8' },
-        'max-failures': { type: 'string', default: '5' },
-        report: { type: 'string', default: 'load-report.html' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
-  } catch (error) {
-    console.error((error as Error).message)
-    return process.exit(1)
-  }
-}
-
-async function run() {
+async function run({ levels, seconds, maxFailures, ...values }: ReturnType<typeof parse>) {
   const target = await findTarget(values)
   const began = new Date()
   try {
