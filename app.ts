@@ -35,7 +35,7 @@ export interface AppOptions {
 }
 
 /** Builds the service: plugins, then routes. It opens no port. */
-export async function buildApp({ config: settings, fill, logger = false }: AppOptions) {
+export async function buildApp({ config: settings, fill = false, logger = false }: AppOptions) {
   const app: FastifyInstance = Fastify({
     logger: redacted(logger),
     childLoggerFactory: requestLogger,

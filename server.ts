@@ -21,17 +21,15 @@ try {
 /** Listens first and connects afterwards; on a signal finishes what runs, within ten seconds. */
 async function start() {
   const config = loadConfig()
-  const pretty = process.stdout.isTTY
-    ? {
-        target: 'pino-pretty',
-        options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', singleLine: true },
-      }
-    : undefined
+  const pretty = {
+    target: 'pino-pretty',
+    options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', singleLine: true },
+  }
   const { buildApp } = await import('./app.ts')
   const app = await buildApp({
     config,
     fill: true,
-    logger: { level: config.LOG_LEVEL, transport: pretty },
+    logger: { level: config.LOG_LEVEL, ...(process.stdout.isTTY && { transport: pretty }) },
   })
   closeWithGrace({ delay: grace.process, logger: app.log }, async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'closing after an error')

@@ -14,9 +14,9 @@ export { type AnimeFilters, type AnimeRow, animeColumns } from '../catalogue/col
 export interface ListQuery {
   filters: AnimeFilters
   sort: SortKey[]
-  limit?: number
+  limit?: number | undefined
   /** The sort values and id of the last row seen. */
-  cursor?: CursorValues
+  cursor?: CursorValues | undefined
 }
 
 export interface AnimeList {

@@ -1,6 +1,6 @@
 import type { FastifyServerOptions } from 'fastify'
 
-type Logger = FastifyServerOptions['logger']
+type Logger = NonNullable<FastifyServerOptions['logger']>
 
 /** Fields that hold a secret, wherever a log line has them. */
 const secret = ['password', 'idToken', 'accessToken', 'refreshToken', 'authorization', 'cookie']
@@ -10,7 +10,7 @@ const secret = ['password', 'idToken', 'accessToken', 'refreshToken', 'authoriza
  * when something does.
  */
 export function redacted(logger: Logger): Logger {
-  if (logger === undefined || typeof logger === 'boolean') return logger
+  if (typeof logger === 'boolean') return logger
   const paths = secret.flatMap((name) => [name, `*.${name}`, `*.*.${name}`])
   return { ...logger, redact: { paths, censor: '[secret]' } }
 }

@@ -14,7 +14,7 @@ const reconnectEvery = 250
  * again on another connection. Each command is given its time by `inTime`, and the connection its by
  * `socketTimeout`: a handshake that is not answered, or a link that swallows everything, is given up.
  */
-const options: RedisOptions = {
+const options = {
   lazyConnect: true,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
@@ -22,7 +22,7 @@ const options: RedisOptions = {
   connectTimeout: 2000,
   socketTimeout: 500,
   retryStrategy: () => reconnectEvery,
-}
+} satisfies RedisOptions
 
 /**
  * The client for `url`: `redis://` or `rediss://`; several addresses with commas between them, or
@@ -43,9 +43,9 @@ export function createRedis(url: string): Redis | Cluster {
     clusterRetryStrategy: () => reconnectEvery,
     redisOptions: {
       ...options,
-      username: username || undefined,
-      password: decodeURIComponent(password) || undefined,
-      tls: protocol === 'rediss:' ? {} : undefined,
+      ...(username && { username }),
+      ...(password && { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' && { tls: {} }),
     },
   })
 }

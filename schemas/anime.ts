@@ -25,15 +25,20 @@ export const nameOf = ({ maxLength }: Pick<ListColumn, 'maxLength'>) =>
     pattern: `^[^\\s${bad}](?:${text}*[^\\s${bad}])?$`,
   })
 
+/** The least and the greatest value of a column of numbers. */
+export const boundsOf = ({ minimum, maximum }: { minimum: number; maximum: number }) => ({
+  minimum,
+  maximum,
+})
+
 /** What a column takes; `given` or as the service shows it. */
 function schemaOf(facts: Column, given: boolean): TSchema {
-  const { minimum, maximum } = facts as { minimum?: number; maximum?: number }
   switch (facts.kind) {
     case 'integer':
-      return Type.Integer({ minimum, maximum })
+      return Type.Integer(boundsOf(facts))
     case 'decimal':
       // Not in what is shown: a validator that divides finds that 9.34 is no multiple of 0.01.
-      return Type.Number({ minimum, maximum, ...(given && { multipleOf: 0.01 }) })
+      return Type.Number({ ...boundsOf(facts), ...(given && { multipleOf: 0.01 }) })
     case 'choice':
       return Type.Enum([...facts.choices], { type: 'string' })
     case 'list':

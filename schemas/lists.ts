@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
 import { columns, sortable } from '../catalogue/columns.ts'
-import { Anime, example, nameOf, nullable, text } from './anime.ts'
+import { Anime, boundsOf, example, nameOf, nullable, text } from './anime.ts'
 
 const { type, year, score, genres } = columns
-const years = { minimum: year.minimum, maximum: year.maximum }
-const scores = { minimum: score.minimum, maximum: score.maximum }
+const years = boundsOf(year)
+const scores = boundsOf(score)
 
 export const ListParameters = Type.Object(
   {

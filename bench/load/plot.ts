@@ -70,7 +70,7 @@ export function linePlot(plot: LinePlot): string {
 
 /** Pairs of bars on a logarithmic axis: `ours` and, where there is one, `theirs`, in milliseconds. */
 export function barPlot(
-  rows: { name: string; ours: number; theirs?: number }[],
+  rows: { name: string; ours: number; theirs: number | undefined }[],
   format: (value: number) => string,
 ): string {
   const all = rows.flatMap(({ ours, theirs }) => (theirs === undefined ? [ours] : [ours, theirs]))

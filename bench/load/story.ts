@@ -12,7 +12,7 @@ export interface Step {
   /** What the cache said. */
   cache: string
   /** Seconds that the original took. */
-  original?: number
+  original?: number | undefined
 }
 
 interface Plan {
@@ -23,7 +23,7 @@ interface Plan {
   times?: number
   as?: 'user' | 'admin'
   expected?: number
-  original?: number
+  original?: number | undefined
 }
 
 const list = '/v1/animes'

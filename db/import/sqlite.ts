@@ -29,7 +29,7 @@ export interface Reply {
   /** Positions, within the batch, of the rows left out. */
   left?: number[]
   counts?: Pick<ImportSummary, 'added' | 'changed' | 'unchanged' | 'removed'>
-  error?: { message: string; errcode?: number }
+  error?: { message: string; errcode: number | undefined }
 }
 
 /**

@@ -49,7 +49,10 @@ export async function openFirebase(config: Config) {
   // App Service has no file to point at, so the account's JSON may stand in the variable itself.
   const credential = account?.startsWith('{') ? cert(JSON.parse(account)) : undefined
   if (credential === undefined) setForSdk('GOOGLE_APPLICATION_CREDENTIALS', account)
-  const app = initializeApp({ projectId, ...(credential && { credential }) }, randomUUID())
+  const app = initializeApp(
+    { projectId: projectId!, ...(credential && { credential }) },
+    randomUUID(),
+  )
   const auth = getAuth(app)
 
   const find = (uid: string) => orNone(ask(auth.getUser(uid)))

@@ -30,7 +30,7 @@ export function createSignInThrottle(app: FastifyInstance, key: string) {
   const limit = (name: string, keyOf: (request: FastifyRequest) => string) =>
     app.createRateLimit({
       ...signInLimits[name as keyof typeof signInLimits],
-      allowList: undefined,
+      allowList: [],
       keyGenerator: (request) => `${name}:${hash('sha256', keyOf(request), 'base64url')}`,
     })
   const address = limit('address', addressOf)

@@ -167,4 +167,4 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   draw()
 })
 $('instance').addEventListener('change', draw)
-run()
+void run()

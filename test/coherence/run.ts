@@ -11,7 +11,7 @@ export interface CheckOptions {
   seconds: number
   instances?: number
   faults?: boolean
-  mutant?: string
+  mutant?: string | undefined
   /** The application; the service itself unless given. */
   subject?: Subject
   /** Stop at the first violation found (looked for every few seconds). */

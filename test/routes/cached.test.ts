@@ -316,7 +316,7 @@ t.test('an import by another process is seen by the very next read', { skip }, a
   const { exited, stderr } = run(t, 'bin/import.ts', [file], { DATABASE_URL })
   let reads = 0
   let imported = false
-  exited.then(() => {
+  void exited.then(() => {
     imported = true
   })
   while (!imported) {

@@ -116,7 +116,7 @@ export async function write(
 ) {
   const token = app.accessToken({ id: 1, email: 'admin@example.org', role: 'admin' } as UserRow)
   const headers = { authorization: `Bearer ${token}` }
-  const answer = await app.inject({ method, url, headers, payload })
+  const answer = await app.inject({ method, url, headers, ...(payload && { payload }) })
   const cache = String(answer.headers['cache-status'] ?? '')
   return { status: answer.statusCode, body: answer.payload && answer.json(), cache }
 }

@@ -94,11 +94,11 @@ async function startFaults(t: Teardown, port: number) {
   let path = /./
   const server = createServer((incoming: IncomingMessage, outgoing: ServerResponse) => {
     const hit = kind !== 'pass' && path.test(incoming.url!)
-    if (hit && kind === 'fail') return outgoing.writeHead(500).end('{}')
+    if (hit && kind === 'fail') return void outgoing.writeHead(500).end('{}')
     const { method, url, headers } = incoming
     const forwarded = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
       answer.on('error', () => outgoing.destroy())
-      if (hit) return answer.resume().on('end', () => incoming.socket.destroy())
+      if (hit) return void answer.resume().on('end', () => incoming.socket.destroy())
       outgoing.writeHead(answer.statusCode!, answer.headers)
       answer.pipe(outgoing)
     })
