@@ -45,7 +45,8 @@ USER 1000:1000
 EXPOSE 3000
 STOPSIGNAL SIGTERM
 
-HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
+# Not healthy before the database could be used, which takes a paused one a minute; healthy from then on.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 
 # Node is PID 1 on purpose: the service handles SIGTERM and SIGINT itself and starts no child

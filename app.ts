@@ -13,6 +13,7 @@ import openapi from './plugins/openapi.ts'
 import problems, { onClientError, onFrameworkError } from './plugins/problems.ts'
 import rateLimit from './plugins/rate-limit.ts'
 import { redacted } from './plugins/redact.ts'
+import requestBody from './plugins/request-body.ts'
 import requestLog from './plugins/request-log.ts'
 import { requestLogger } from './plugins/request-logger.ts'
 import security from './plugins/security.ts'
@@ -42,7 +43,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustProxy(settings.TRUST_PROXY),
     bodyLimit: 65_536,
-    routerOptions: { maxParamLength: 100 },
+    routerOptions: { maxParamLength: 100, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     frameworkErrors: onFrameworkError,
@@ -57,6 +58,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
   if (settings.REDIS_URL !== undefined) await app.register(import('./plugins/redis.ts'))
   await app.register(cors)
   await app.register(rateLimit)
+  await app.register(requestBody)
   await app.register(auth)
   await app.register(accounts)
   await app.register(security)

@@ -67,7 +67,7 @@ export const ConfigSchema = Type.Object({
   CORS_ORIGIN: Type.Optional(Type.String()),
   RATE_LIMIT_MAX: Type.Optional(Type.Integer({ minimum: 1 })),
   TRUST_PROXY: Type.Optional(
-    Type.String({ wanted: 'true, false, a number of hops, or a list of proxy addresses' }),
+    Type.String({ wanted: 'a number of proxies, their addresses with commas, false, or true' }),
   ),
 })
 

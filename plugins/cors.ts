@@ -9,7 +9,18 @@ async function corsPlugin(app: FastifyInstance) {
   await app.register(cors, {
     origin: origins === '*' ? '*' : origins.split(',').map((origin) => origin.trim()),
     methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-    exposedHeaders: ['etag', 'link', 'location', 'age', 'cache-status', 'retry-after'],
+    exposedHeaders: [
+      'accept-patch',
+      'age',
+      'allow',
+      'cache-status',
+      'etag',
+      'idempotent-replayed',
+      'link',
+      'location',
+      'retry-after',
+      'www-authenticate',
+    ],
     maxAge: 600,
   })
 }

@@ -6,6 +6,9 @@ import { openDatabase } from '../db/database.ts'
 import { type Database, DatabaseUnavailable } from '../db/dialects/dialect.ts'
 import { migrate } from '../db/migrate.ts'
 
+/** `unavailable`: the last try has failed, at the start or later. */
+export type DatabaseStatus = 'connecting' | 'migrating' | 'filling' | 'ok' | 'unavailable'
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Its connections throw DatabaseUnavailable until the schema is there. */
@@ -13,13 +16,28 @@ declare module 'fastify' {
     /** `connected` settles when the schema is up to date and, where asked for, filled. */
     databaseState: {
       connected: Promise<void>
-      status: 'starting' | 'ok' | 'unavailable'
+      status: DatabaseStatus
+      /** For a request that met an absent database: what is going on, and when to ask again. */
+      readonly notice: { detail: string; seconds: number }
     }
   }
 }
 
 /** Seconds between attempts to connect, after the first one has failed. */
 const retryAfter = [1, 2, 5, 15]
+
+/** Seconds after which a client may ask again: what a filling takes, and anything else. */
+const askAgain = { filling: 2, other: 5 }
+
+/** What a client is told, by the state in which its request met no database. */
+const details: Record<DatabaseStatus | 'lost', string> = {
+  connecting: 'the service is connecting to its database',
+  migrating: 'the schema of the database is being brought up to date',
+  filling: 'the empty database is being filled',
+  ok: 'the database did not answer',
+  unavailable: 'the database cannot be used yet; the service goes on trying',
+  lost: 'the connection to the database is lost; the service goes on trying',
+}
 
 /**
  * Opens the database, and once the server listens connects, migrates and, if it is an empty SQLite,
@@ -33,7 +51,8 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
     throw new ConfigError(`DATABASE_URL: cannot be opened: ${error.message}`, { cause: error })
   })
   const closing = new AbortController()
-  let phase: FastifyInstance['databaseState']['status'] = 'starting'
+  let phase: DatabaseStatus = 'connecting'
+  let worked = false
   const state: FastifyInstance['databaseState'] = {
     connected: Promise.resolve(),
     // Of what the last connection told: no query is sent to find out.
@@ -42,6 +61,12 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
     },
     set status(now) {
       phase = now
+      worked ||= now === 'ok'
+    },
+    get notice() {
+      const { status } = state
+      const detail = details[worked && status === 'unavailable' ? 'lost' : status]
+      return { detail, seconds: status === 'filling' ? askAgain.filling : askAgain.other }
     },
   }
   const whenReady = <T>(connection: T): T => {
@@ -78,9 +103,13 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
       signal: closing.signal,
       onRetry: ({ message }) => app.log.warn(`the database is not there yet: ${message}`),
     })
+    state.status = 'migrating'
     const ran = await migrate(opened)
     if (ran.length > 0) app.log.info(`migrated the database: ${ran.join(', ')}`)
-    if (fill) await fillIfEmpty(app, opened)
+    if (fill && (await isEmpty(opened))) {
+      state.status = 'filling'
+      await fillCatalogue(app, opened)
+    }
     state.status = 'ok'
   }
 
@@ -94,10 +123,14 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
   })
 }
 
-async function fillIfEmpty({ config, log }: FastifyInstance, database: Database): Promise<void> {
-  if (database.dialect.name !== 'sqlite') return
-  const some = await database.reader.selectFrom('animes').select('id').limit(1).executeTakeFirst()
-  if (some !== undefined) return
+/** Whether there is a SQLite without a title; a database on a server is filled by an import. */
+async function isEmpty({ dialect, reader }: Database): Promise<boolean> {
+  if (dialect.name !== 'sqlite') return false
+  const title = await reader.selectFrom('animes').select('id').limit(1).executeTakeFirst()
+  return title === undefined
+}
+
+async function fillCatalogue({ config, log }: FastifyInstance, database: Database) {
   // Loaded here, since only a first start needs them.
   const { catalogueSize, generateCsv } = await import('../db/import/generate.ts')
   const { importCsv } = await import('../db/import/import.ts')

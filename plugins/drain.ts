@@ -3,6 +3,13 @@ import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/prom
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether the service has begun to close, and answers only what still comes on open connections. */
+    closing: boolean
+  }
+}
+
 /** Milliseconds without a request after which the connections still open are idle, and the limit. */
 const quiet = 100
 const limit = 2000
@@ -13,7 +20,9 @@ const limit = 2000
  * answer says `Connection: close` (Fastify adds it while closing) until the clients have let go.
  */
 async function drainPlugin(app: FastifyInstance) {
+  app.decorate('closing', false)
   app.addHook('preClose', async () => {
+    app.closing = true
     const { server } = app
     if (!server.listening) return
     const started = performance.now()

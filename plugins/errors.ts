@@ -46,6 +46,18 @@ export class PreconditionFailed extends PreconditionFailedBase {
   }
 }
 
+const UnsupportedBodyBase = createError<[string]>('UNSUPPORTED_MEDIA_TYPE', '%s', 415)
+
+/** 415; `headers` say what is taken instead (RFC 9110, 15.5.16). */
+export class UnsupportedBody extends UnsupportedBodyBase {
+  readonly headers: Record<string, string>
+
+  constructor(message: string, headers: Record<string, string>) {
+    super(message)
+    this.headers = headers
+  }
+}
+
 const BadRequest = createError<[string]>('INVALID_REQUEST', '%s', 400)
 
 /** 400 for a request that fits its schema and still makes no sense. */

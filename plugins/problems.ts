@@ -4,9 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin'
 import { DatabaseUnavailable, OutcomeUnknown } from '../db/dialects/dialect.ts'
 import { BadField, type FieldProblem, PreconditionFailed } from './errors.ts'
-
-/** Seconds after which a client may ask again for what needs the database. */
-const retryAfter = 5
+import { acceptPatch } from './request-body.ts'
 
 /** The code of an error that has none of its own, by status. */
 const codes: Record<number, string> = {
@@ -49,12 +47,9 @@ async function problemsPlugin(app: FastifyInstance) {
       if (error instanceof DatabaseUnavailable) {
         // The loss itself is logged once; under load there is one of these for every request.
         request.log.debug({ err: error }, 'the database is away')
-        reply.header('retry-after', retryAfter)
-        return problem(request, reply, {
-          status: 503,
-          code: 'DATABASE_UNAVAILABLE',
-          detail: 'the database is not available now',
-        })
+        const { detail, seconds } = app.databaseState.notice
+        reply.header('retry-after', seconds)
+        return problem(request, reply, { status: 503, code: 'DATABASE_UNAVAILABLE', detail })
       }
       if (error.headers !== undefined) reply.headers(error.headers)
       const status = error.statusCode ?? 500
@@ -85,6 +80,8 @@ async function problemsPlugin(app: FastifyInstance) {
       return problem(request, reply, { status: 404, code: codeOf(404), detail })
     }
     reply.header('allow', allowed.join(', '))
+    if (allowed.includes('PATCH')) reply.header('accept-patch', acceptPatch)
+    if (request.method === 'OPTIONS') return reply.code(204).send()
     const takes = `${detail}; it takes ${allowed.join(', ')}`
     return problem(request, reply, { status: 405, code: codeOf(405), detail: takes })
   })
@@ -94,12 +91,15 @@ async function problemsPlugin(app: FastifyInstance) {
 function knownPaths(app: FastifyInstance): (path: string) => string[] {
   const routes: { pattern: RegExp; methods: string[] }[] = []
   app.addHook('onRoute', ({ url, method }) => {
+    // The route of CORS for all preflights says nothing about any path.
+    if (url === '*') return
     const source = url.replaceAll(/:\w+|\*|[^:*]+/g, (part) =>
       part === '*' ? '.*' : part.startsWith(':') ? '[^/]+' : RegExp.escape(part),
     )
     routes.push({ pattern: new RegExp(`^${source}$`), methods: [method].flat() })
   })
-  return (path) => {
+  return (given) => {
+    const path = given.length > 1 && given.endsWith('/') ? given.slice(0, -1) : given
     const matching = routes.filter(({ pattern }) => pattern.test(path))
     return [...new Set(matching.flatMap(({ methods }) => methods))].sort()
   }
@@ -171,7 +171,7 @@ function fieldProblems(error: FastifyError): FieldProblem[] | undefined {
     const path = instancePath.slice(1).replaceAll('/', '.')
     const within = (name: unknown) => [path, String(name)].filter(Boolean).join('.')
     if (keyword === 'additionalProperties') {
-      return { field: within(params.additionalProperty), message: 'is not known here' }
+      return unknownField(within(params.additionalProperty))
     }
     if (keyword === 'required') {
       return { field: within(params.missingProperty), message: 'is missing' }
@@ -179,6 +179,13 @@ function fieldProblems(error: FastifyError): FieldProblem[] | undefined {
     const allowed = (params.allowedValues as unknown[] | undefined)?.join(', ')
     return { field: path || '(body)', message: allowed ? `must be one of ${allowed}` : message! }
   })
+}
+
+/** Clients that write arrays as `genre[]=A` or `genre[0]=A` are told how they are written here. */
+function unknownField(field: string): FieldProblem {
+  const [, name] = /^(\w+)\[\d*\]$/.exec(field) ?? []
+  if (name === undefined) return { field, message: 'is not known here' }
+  return { field, message: `is not known here; several values are ${name}=A&${name}=B` }
 }
 
 export default fp(problemsPlugin, { name: 'problems', fastify: '5.x' })

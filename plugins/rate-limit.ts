@@ -13,12 +13,19 @@ const window = 60_000
 /**
  * Counts requests by address, in process: it protects this instance, and a round trip to count would
  * cost more than a cached answer does. Limits made with `app.createRateLimit` (see the sign-in limits)
- * count in Redis where there is one, so that more instances do not mean more tries.
+ * count in Redis where there is one, so that more instances do not mean more tries. A route with
+ * `rateLimit: false` in its config does not count, so that the platform's questions are answered however
+ * many users there are.
  */
 async function rateLimitPlugin(app: FastifyInstance) {
   const { RATE_LIMIT_MAX: max, TRUST_PROXY: proxy } = app.config
   // Without a trusted proxy the peer is the client, and this machine need not be kept from itself.
   const exempt = max === undefined && (proxy === undefined || proxy === 'false')
+  if (proxy === 'true') {
+    app.log.warn(
+      'TRUST_PROXY is true: clients may name any address; say how many proxies there are',
+    )
+  }
   const redis = app.hasDecorator('redis') ? (app.redis as Redis) : undefined
   await app.register(rateLimit, {
     global: false,
@@ -33,6 +40,7 @@ async function rateLimitPlugin(app: FastifyInstance) {
   const limit = app.rateLimit() as (request: object, reply: object) => Promise<void>
   // For the whole app, so that what no route takes counts too, before any hook of a route.
   app.addHook('onRequest', (request, reply, done) => {
+    if (request.routeOptions.config.rateLimit === false) return done()
     if (exempt && isLoopback(request.ip)) return done()
     limit(request, reply).then(() => done(), done)
   })

@@ -73,7 +73,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const problem = passwordProblem(password, email)
       if (problem !== undefined) throw new BadField('password', problem)
       const user = await accounts.signUp(email, password)
-      return reply.code(201).header('location', '/v1/me').send(publicUser(user))
+      return reply.code(201).header('location', 'me').send(publicUser(user))
     },
   )
 

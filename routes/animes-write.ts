@@ -43,7 +43,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) =>
       request.writeOnce(reply, async (trx) => {
         const { row, change } = await addTitle(database, trx, request.body)
-        const location = { location: `/v1/animes/${row.id}` }
+        const location = { location: locationOf(request.url, row.id) }
         return { result: answerWith(201, row, location), change }
       }),
   )
@@ -96,6 +96,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   )
 }
+
+/** Relative to the request's URL, so that it holds under whatever path the service is mounted. */
+const locationOf = (url: string, id: number) =>
+  url.split('?', 1)[0]!.endsWith('/') ? String(id) : `animes/${id}`
 
 export async function addTitle(
   database: Database,

@@ -93,13 +93,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 const NoQuery = { type: 'object', properties: {}, additionalProperties: false } as const
 
-/** The URL of the page at `cursor`, with the filters of this one (RFC 8288). */
+/**
+ * The page at `cursor`, with the filters of this one, relative to this one's URL (RFC 3986, 4.2): it
+ * holds under whatever path the service is mounted.
+ */
 function nextUrl(query: Static<typeof ListParameters>, cursor: string): string {
   const parameters = new URLSearchParams()
   for (const [name, value] of Object.entries({ ...query, cursor })) {
     for (const each of Array.isArray(value) ? value : [value]) parameters.append(name, String(each))
   }
-  return `/v1/animes?${parameters}`
+  return `?${parameters}`
 }
 
 export default routes

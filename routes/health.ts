@@ -2,22 +2,40 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 
 const tags = ['operation']
-const Ready = Type.Object({
-  status: Type.Enum(['ok', 'degraded']),
-  database: Type.String(),
-  redis: Type.String(),
+const Readiness = Type.Object({
+  status: Type.Enum(['ok', 'degraded', 'starting', 'closing']),
+  database: Type.Enum(['connecting', 'migrating', 'filling', 'ok', 'unavailable']),
+  redis: Type.Enum(['ok', 'unavailable', 'unset']),
+  admin: Type.Enum(['ok', 'missing', 'unset'], { description: 'the admin of ADMIN_EMAIL' }),
 })
 
 /**
- * Health for the platform. `ready` stays 200 while the database resumes or Redis is away, else the
- * platform would take every instance out; and it sends the database no query, which would keep a
- * serverless one awake.
+ * Health for the platform. `ready` is 503 until the database could be used once and the first admin is
+ * there, so that no traffic comes before; 200 from then on, also while the database resumes or Redis is
+ * away, else the platform would take every instance out; and 503 again when the service closes. It sends
+ * the database no query, which would keep a serverless one awake.
  */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { ADMIN_EMAIL: email } = app.config
+  let admin: 'ok' | 'missing' | 'unset' = email === undefined ? 'unset' : 'missing'
+  let begun = false
+
+  async function begin() {
+    await app.databaseState.connected
+    await app.firstAdmin
+    if (app.closing) return
+    if (email !== undefined) admin = 'ok'
+    begun = true
+  }
+  app.addHook('onReady', async () => {
+    void begin()
+  })
+
   app.get(
     '/health/live',
     {
       logLevel: 'warn',
+      config: { rateLimit: false },
       schema: {
         operationId: 'live',
         summary: 'The process answers',
@@ -32,18 +50,24 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/health/ready',
     {
       logLevel: 'warn',
+      config: { rateLimit: false },
       schema: {
         operationId: 'ready',
-        summary: 'What the service depends on',
+        summary: 'Whether requests may come, and what the service depends on',
         tags,
-        response: { 200: Ready },
+        response: { 200: Readiness, 503: Readiness },
       },
     },
-    async () => {
+    async (_request, reply) => {
       const database = app.databaseState.status
       const redis = app.cache.journal.state()
+      const parts = { database, redis, admin }
+      if (app.closing || !begun) {
+        reply.code(503).header('retry-after', app.databaseState.notice.seconds)
+        return { status: app.closing ? ('closing' as const) : ('starting' as const), ...parts }
+      }
       const ok = database === 'ok' && redis !== 'unavailable'
-      return { status: ok ? ('ok' as const) : ('degraded' as const), database, redis }
+      return { status: ok ? ('ok' as const) : ('degraded' as const), ...parts }
     },
   )
 }

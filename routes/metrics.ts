@@ -10,6 +10,7 @@ export default async function routes(app: FastifyInstance) {
     '/metrics',
     {
       logLevel: 'warn',
+      config: { rateLimit: false },
       schema: { operationId: 'metrics', summary: 'Numbers for Prometheus', tags: ['operation'] },
     },
     async (_request, reply) => {

@@ -50,7 +50,9 @@ locals {
     # The service finishes what runs within 10 s of SIGTERM; the platform's default is to kill after 5.
     WEBSITES_CONTAINER_STOP_TIME_LIMIT = "30"
 
-    # No traffic before the service says that it is ready, at start and at a swap.
+    # No traffic before the service says that it is ready, at start and at a swap: see docs/deploy.md. A
+    # container has 600 s for that (the platform's default is 230), since a paused database resumes first.
+    WEBSITES_CONTAINER_START_TIME_LIMIT = "600"
     WEBSITE_WARMUP_PATH               = local.health_path
     WEBSITE_WARMUP_STATUSES           = "200"
     WEBSITE_SWAP_WARMUP_PING_PATH     = local.health_path

@@ -86,14 +86,15 @@ t.test('the port answers before the database can be used', async (t) => {
   const server = await startServer(t, {}, folder)
   t.equal((await fetch(`${server.url}/health/live`)).status, 200)
   const ready = await fetch(`${server.url}/health/ready`)
-  t.equal(ready.status, 200)
-  t.match(await ready.json(), { status: 'degraded', database: 'starting' })
+  t.equal(ready.status, 503)
+  t.match(ready.headers.get('retry-after'), /^\d+$/)
+  t.match(await ready.json(), { status: 'starting', database: 'migrating' })
   for (const path of ['/v1/animes', '/v1/animes/1', '/v1/types', '/v1/stats']) {
     const answer = await fetch(`${server.url}${path}`)
     t.equal(answer.status, 503, path)
     t.match(answer.headers.get('retry-after'), /^\d+$/)
     t.equal(answer.headers.get('content-type'), 'application/problem+json; charset=utf-8')
-    t.match(await answer.json(), { status: 503, detail: 'the database is not available now' })
+    t.match(await answer.json(), { status: 503, detail: /^the schema of the database is being/ })
   }
   t.equal((await fetch(`${server.url}/v1/animes?limit=x`)).status, 400, 'a mistake is still 400')
   release()

@@ -10,7 +10,8 @@ const longest = 500
 
 /**
  * The content coding that an `Accept-Encoding` field likes best, and of those that it likes the same
- * zstd, br, gzip, in this order (RFC 9110, 12.5.3). One that accepts nothing we have gets identity.
+ * zstd, br, gzip, in this order (RFC 9110, 12.5.3). `*` stands for gzip, which every client knows: many
+ * send it that cannot read zstd. One that accepts nothing we have gets identity.
  */
 export function negotiate(field: string | undefined): Coding {
   if (field === undefined || field.length > longest) return 'identity'
@@ -38,7 +39,7 @@ function best(listed: Map<string, number>): Coding {
   // Identity needs no mention, and one that is not mentioned is the last choice.
   let highest = listed.get('identity') ?? 0
   for (const coding of codings) {
-    const weight = listed.get(coding) ?? (coding === 'identity' ? 0 : (listed.get('*') ?? 0))
+    const weight = listed.get(coding) ?? (coding === 'gzip' ? (listed.get('*') ?? 0) : 0)
     if (weight > highest || (weight === highest && weight > 0 && chosen === 'identity')) {
       chosen = coding
       highest = weight

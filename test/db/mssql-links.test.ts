@@ -176,7 +176,7 @@ t.test(
     await app.ready()
     const answer = await app.inject('/v1/animes')
     t.match(answer, { statusCode: 503, headers: { 'retry-after': '5' } })
-    t.match(await readiness(app), { status: 'degraded', database: 'starting' })
+    t.match(await readiness(app), { status: 'starting', database: 'connecting' })
     await sleep(1500)
     proxy.accept()
     await app.databaseState.connected

@@ -50,6 +50,7 @@ t.test('the service runs as nobody special, as the process that gets the signals
   t.equal(JSON.parse(last('CMD')).join(' '), scripts.start, 'what npm start runs')
   t.ok(last('RUN').includes(`${scripts.start} &`), 'and what the compile cache is made by')
   t.match(last('HEALTHCHECK'), /^CMD \["node", "-e", ".*\/health\/ready/)
+  t.match(text, /^HEALTHCHECK .*--start-period=120s/m, 'a paused database has the time to resume')
   t.notMatch(last('HEALTHCHECK'), /curl|wget/, 'the health check needs nothing but Node')
 })
 

@@ -12,6 +12,11 @@ t.test('an empty database is filled with the catalogue, once', async (t) => {
   for (const round of [1, 2]) {
     const app = await buildApp({ config, fill: true })
     await app.ready()
+    if (round === 1) {
+      await until('it is being filled', () => app.databaseState.status === 'filling')
+      const early = await app.inject('/v1/animes?limit=1')
+      t.match(early.json(), { status: 503, detail: /^the empty database is being filled/ })
+    }
     await app.databaseState.connected
     const titles = await allTitles(app)
     t.equal(titles.length, 20_238, `start ${round}`)
@@ -48,6 +53,7 @@ t.test('what fails at the start is tried again', async (t) => {
   const answer = await app.inject('/v1/animes')
   t.equal(answer.statusCode, 503)
   t.equal(answer.headers['retry-after'], '5')
+  t.match(answer.json().detail, /^the database cannot be used yet; the service goes on trying/)
   squatter.exec('drop table outbox')
   squatter.close()
   await app.databaseState.connected

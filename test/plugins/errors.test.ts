@@ -60,13 +60,7 @@ t.test('every error is a problem document (RFC 9457)', async (t) => {
       'OUTCOME_UNKNOWN',
       'the connection was lost during the commit: the write may have happened, or not',
     ],
-    [
-      'away',
-      503,
-      'Service Unavailable',
-      'DATABASE_UNAVAILABLE',
-      'the database is not available now',
-    ],
+    ['away', 503, 'Service Unavailable', 'DATABASE_UNAVAILABLE', 'the database did not answer'],
   ] as const) {
     const { answer, problem } = await problemAt(`/throw/${name}`)
     t.equal(answer.statusCode, status, name)

@@ -21,6 +21,34 @@ t.test('RATE_LIMIT_MAX holds for each address, cached or not, known path or not'
   t.notMatch(Object.keys(other.headers).join(), /ratelimit/)
 })
 
+t.test('what a platform asks does not count, and is answered whoever else asks', async (t) => {
+  const app = await startApp(t, { RATE_LIMIT_MAX: '2', TRUST_PROXY: '1' })
+  for (const url of ['/health/live', '/health/ready', '/metrics']) {
+    for (let n = 0; n < 3; n++) t.equal((await app.inject(from('10.0.0.1', url))).statusCode, 200)
+  }
+  for (const expected of [200, 200, 429]) {
+    t.equal((await app.inject(from('10.0.0.1', '/v1/types'))).statusCode, expected)
+  }
+  t.equal((await app.inject(from('10.0.0.1', '/health/ready'))).statusCode, 200)
+})
+
+t.test('TRUST_PROXY says how many hops to believe, and true is warned of', async (t) => {
+  const lines: string[] = []
+  const logger = { level: 'warn', stream: { write: (line: string) => void lines.push(line) } }
+  const ipOf = async (TRUST_PROXY: string) => {
+    const app = await startApp(
+      t,
+      { TRUST_PROXY },
+      { logger, prepare: (app) => void app.get('/ip', async ({ ip }) => ip) },
+    )
+    return (await app.inject(from('6.6.6.6, 10.0.0.1', '/ip'))).body
+  }
+  t.equal(await ipOf('1'), '10.0.0.1')
+  t.strictSame(lines, [])
+  t.equal(await ipOf('true'), '6.6.6.6', 'what the client itself wrote')
+  t.match(lines.join(''), /TRUST_PROXY is true: clients may name any address/)
+})
+
 t.test('an IPv6 client is its /64', async (t) => {
   const app = await startApp(t, { RATE_LIMIT_MAX: '2', TRUST_PROXY: '1' })
   await app.inject(from('2001:db8:1:2::1'))
@@ -32,10 +60,10 @@ t.test('an IPv6 client is its /64', async (t) => {
 t.test('by default an address has 1000 a minute, and this machine any number', async (t) => {
   const app = await startApp(t)
   const over = async (remoteAddress: string, headers = {}) => {
-    for (let n = 0; n < 1000; n++) await app.inject({ url: '/health/live', remoteAddress, headers })
-    return (await app.inject({ url: '/health/live', remoteAddress, headers })).statusCode
+    for (let n = 0; n < 1000; n++) await app.inject({ url: '/nowhere', remoteAddress, headers })
+    return (await app.inject({ url: '/nowhere', remoteAddress, headers })).statusCode
   }
-  t.equal(await over('127.0.0.1'), 200)
+  t.equal(await over('127.0.0.1'), 404)
   t.equal(await over('10.0.0.1'), 429)
   t.equal(await over('10.0.0.2', { 'x-forwarded-for': '127.0.0.1' }), 429, 'no header helps')
 })
@@ -60,6 +88,18 @@ t.test('CORS_ORIGIN names who may call from a page, also for what is refused', a
   const refused = await app.inject({ url: '/v1/stats', headers: { origin } })
   t.equal(refused.statusCode, 429)
   t.equal(refused.headers['access-control-allow-origin'], origin)
+  const denied = await app.inject({
+    url: '/v1/me',
+    headers: { origin },
+    remoteAddress: '10.0.0.9',
+  })
+  t.equal(denied.statusCode, 401)
+  t.match(denied.headers['access-control-expose-headers'], /www-authenticate/)
+  t.equal(
+    (await app.inject({ url: '/nothing', remoteAddress: '10.0.0.9' })).statusCode,
+    404,
+    'the preflights of CORS make no path known',
+  )
   const other = await startApp(t, { CORS_ORIGIN: origin })
   const stranger = await other.inject({
     url: '/v1/stats',

@@ -1,5 +1,6 @@
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
+import { bearer } from '../support/accounts.ts'
 import { startApp } from '../support/app.ts'
 import { write } from '../support/cache.ts'
 import {
@@ -186,7 +187,9 @@ t.test('lists', async (t) => {
       const answer: LightMyRequestResponse = await app.inject(url)
       t.equal(answer.statusCode, 200)
       seen.push(...idsOf(answer.json().data))
-      url = /^<([^>]+)>; rel="next"$/.exec(String(answer.headers.link))?.[1]
+      const next = /^<([^>]+)>; rel="next"$/.exec(String(answer.headers.link))?.[1]
+      url =
+        next === undefined ? next : new URL(next, `http://x${url}`).href.slice('http://x'.length)
       t.equal(url !== undefined, answer.json().next !== null, 'Link and next go together')
     }
     const both = titles.filter((title) => matches(title, { genre: ["Coup d'etat", 'Drama'] }))
@@ -389,4 +392,50 @@ t.test('half a character in a genre or title is refused', async (t) => {
     t.equal((await write(app, 'POST', '/v1/animes', row)).status, 400)
   }
   t.equal((await write(app, 'POST', '/v1/animes', { title: 'A 🎌' })).status, 201)
+})
+
+t.test('a slash at the end makes no difference', async (t) => {
+  const app = await startApp(t, {}, { titles: 5 })
+  for (const path of ['/v1/animes', '/v1/types', '/v1/animes/3', '/health/live']) {
+    const [plain, slash] = [await app.inject(path), await app.inject(`${path}/`)]
+    t.equal(slash.statusCode, 200, path)
+    t.equal(slash.body, plain.body)
+  }
+  const other = await app.inject({ method: 'PUT', url: '/v1/types/' })
+  t.equal(other.statusCode, 405)
+})
+
+t.test('Link and Location hold under whatever path a proxy mounts the service', async (t) => {
+  const app = await startApp(t, {}, { titles: 5 })
+  // The proxy takes /shop/catalogue away; the client knows the whole URL.
+  const ask = async (url: string, options: object = {}) => {
+    const answer = await app.inject({
+      url: url.replace('https://x/shop/catalogue', ''),
+      ...options,
+    })
+    const reference = /<(.+)>/.exec(String(answer.headers.link))?.[1] ?? answer.headers.location
+    return { answer, next: new URL(String(reference), url).href }
+  }
+  const base = 'https://x/shop/catalogue/v1/animes'
+  for (const slash of ['', '/']) {
+    const { next } = await ask(`${base}${slash}?type=TV&limit=1&sort=-score`)
+    t.match(next, `${base}${slash}?type=TV&`)
+    t.equal((await ask(next)).answer.statusCode, 200)
+    const headers = bearer(app, 'admin')
+    const added = await ask(`${base}${slash}`, {
+      method: 'POST',
+      headers,
+      payload: { title: `New${slash}` },
+    })
+    t.equal(added.next, `${base}/${added.answer.json().id}`)
+  }
+})
+
+t.test('genre[]= and genre[0]= are told how several values are written', async (t) => {
+  const app = await startApp(t)
+  for (const field of ['genre[]', 'genre[0]']) {
+    const answer = await app.inject(`/v1/animes?${encodeURIComponent(field)}=Drama`)
+    t.equal(answer.statusCode, 400)
+    t.match(answer.json().errors, [{ field, message: /genre=A&genre=B/ }])
+  }
 })
