@@ -335,9 +335,7 @@ async function importedTwice(
     onReject: (reject) => rejects.push(reject),
     onNote: (note) => notes.push(note),
   })
-  const again = once
-    ? summary
-    : await importCatalogue(await file(), sqliteStage(path), options)
+  const again = once ? summary : await importCatalogue(await file(), sqliteStage(path), options)
   const db = new DatabaseSync(path)
   t.teardown(() => db.close())
   const titles = db
