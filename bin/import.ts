@@ -80,7 +80,7 @@ async function run(given: Arguments, file: FileHandle, stage: OpenStage): Promis
       onReject: rejects.write,
       onProgress: progress.update,
       onRead: () => {
-        rejects.flush()
+        rejects.finish()
         progress.finishing()
       },
     })
@@ -89,8 +89,19 @@ async function run(given: Arguments, file: FileHandle, stage: OpenStage): Promis
     return summary.rejected > 0 ? 2 : 0
   } finally {
     progress.stop()
-    rejects.close()
-    if (rejects.used()) console.error(`rejected rows: ${rejects.path}`)
+    finish(rejects)
+  }
+}
+
+/** On every way out: the file of the rejected rows is whole, or one line says why there is none. */
+function finish(rejects: ReturnType<typeof rejectsFile>): void {
+  try {
+    rejects.finish()
+    if (rejects.complete()) console.error(`rejected rows: ${rejects.path}`)
+  } catch (error) {
+    console.error((error as Error).message)
+  } finally {
+    rejects.discard()
   }
 }
 

@@ -97,7 +97,9 @@ async function loadRows(
   summary: ImportSummary,
   { batch = 500, signal, onReject = () => {}, onProgress = () => {} }: ImportOptions,
 ) {
+  let first: Reject | undefined
   const reject = (rejected: Reject) => {
+    first ??= rejected
     summary.rejected += 1
     onReject(rejected)
   }
@@ -115,9 +117,15 @@ async function loadRows(
   )
   if (!parser.started()) throw new ImportError('the file is empty')
   if (summary.read === 0) throw new ImportError('the file has no rows under its header')
-  if (summary.read === summary.rejected) {
-    throw new ImportError(`all ${summary.read} rows were rejected`)
+  if (summary.read === summary.rejected && first !== undefined) {
+    throw new ImportError(`all ${summary.read} rows were rejected; ${told(first)}`)
   }
+}
+
+/** A rejected row in one line. */
+function told({ line, column, reason, value }: Reject): string {
+  const text = JSON.stringify(value.slice(0, 60))
+  return `line ${line}: ${column === '' ? '' : `${column}: `}${reason}: ${text}`
 }
 
 /** Loads every batch, one ahead of the answers, so that the database never waits for the parser. */

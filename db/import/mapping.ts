@@ -13,6 +13,7 @@ import {
   type TextColumn,
 } from '../../catalogue/columns.ts'
 import { ImportError } from './errors.ts'
+import { ListError, readList } from './lists.ts'
 
 /** Why a row cannot be taken: the CSV column at fault, its text, and what was wrong with it. */
 export class RowError extends Error {
@@ -103,7 +104,22 @@ function refuseBadText(file: string, text: string) {
   // The API takes none either: a server on PostgreSQL cannot keep it.
   if (text.includes('\0')) throw new RowError(file, text, 'has the character U+0000')
   // What a decoder writes for bytes that are not UTF-8.
-  if (text.includes('\uFFFD')) throw new RowError(file, text, 'not UTF-8 text')
+function parseList({ file, maxLength, maxItems }: ListColumn, text: string): string[] {
+  refuseBadText(file, text)
+  let read: string[]
+  try {
+    read = readList(text)
+  } catch (error) {
+    if (!(error instanceof ListError)) throw error
+    throw new RowError(file, text, error.message)
+  }
+  const names = new Set<string>()
+  for (const each of read) {
+    const name = each.trim()
+    refuseBadText(file, name)
+    if (name === '' || name.length > maxLength) {
+      const reason = `a name is empty or longer than ${maxLength} characters`
+      throw new RowError(file, text, reason)
 }
 
 function cleanSourceId(text: string): number {
@@ -154,26 +170,23 @@ function cleanDecimal({ file, minimum, maximum, ...facts }: DecimalColumn, text:
   return Math.round(number * 100) / 100
 }
 
-// A quoted item with its backslash escapes, or a bare one. No two parts can take the same white
-// space, so that a megabyte of it costs no more than any other text.
-const item = /\s*(?:'((?:[^'\\]|\\.)*)'\s*|"((?:[^"\\]|\\.)*)"\s*|([^\s,'"][^,'"]*))(?:,|$)/y
-
 /**
- * Reads a Python list literal such as `['Action', "Coup d'etat"]`; `[]`, `?` and nothing are empty,
- * and one bare word is a list of itself. Repeats go.
+ * Reads a list of names; see lists.ts. Repeats go.
  * @throws RowError for anything else
  */
 function parseList({ file, maxLength, maxItems }: ListColumn, text: string): string[] {
   refuseBadText(file, text)
-  const trimmed = text.trim()
-  const inner = /^\[.*\]$/s.test(trimmed) ? trimmed.slice(1, -1).trim() : trimmed
-  if (unknown.test(inner)) return []
+  let read: string[]
+  try {
+    read = readList(text)
+  } catch (error) {
+    if (!(error instanceof ListError)) throw error
+    throw new RowError(file, text, error.message)
+  }
   const names = new Set<string>()
-  item.lastIndex = 0
-  while (item.lastIndex < inner.length) {
-    const match = item.exec(inner)
-    if (match === null) throw new RowError(file, text, 'not a list of quoted names')
-    const name = (match[1] ?? match[2] ?? match[3] ?? '').replaceAll(/\\(.)/gs, '$1').trim()
+  for (const each of read) {
+    const name = each.trim()
+    refuseBadText(file, name)
     if (name === '' || name.length > maxLength) {
       const reason = `a name is empty or longer than ${maxLength} characters`
       throw new RowError(file, text, reason)

@@ -66,9 +66,51 @@ t.test('genres are read from a Python list', async (t) => {
   ]
   for (const [text, genres] of lists) t.same(parseGenres(text), genres, text)
   t.equal(cleaned({ genres: `['A', 'B']` }).genres, '["A","B"]')
-  for (const text of [`['A'`, `['A' 'B']`, `['']`, `['A', , 'B']`, `['${'x'.repeat(65)}']`]) {
-    t.throws(() => parseGenres(text), { message: /name/, column: 'genres' })
+  for (const text of [`['A'x`, `['']`, `['A', , 'B']`, `['${'x'.repeat(65)}']`, '[{}]']) {
+    t.throws(() => parseGenres(text), { message: /name/, column: 'genres' }, text)
   }
+})
+
+t.test('genres are read with every escape of JSON and of Python', async (t) => {
+  const lists: [string, string[]][] = [
+    [String.raw`["Caf\u00e9", "Action"]`, ['Café', 'Action']],
+    [String.raw`["\ud83d\ude00", "a\/b", "\t|\n"]`, ['😀', 'a/b', '|']],
+    [String.raw`['Caf\xe9', 'Caf\351', 'Caf\u00e9', '\U0001f600']`, ['Café', '😀']],
+    [
+      String.raw`['it\'s', "say \"hi\"", 'back\\slash', 'a\tb', 'c\d']`,
+      ["it's", 'say "hi"', 'back\\slash', 'a\tb', 'c\\d'],
+    ],
+    [`[u'Action', "Coup d'etat"]`, ['Action', "Coup d'etat"]],
+  ]
+  for (const [text, genres] of lists) t.same(parseGenres(text), genres, text)
+  for (const text of [
+    String.raw`['\u12']`,
+    String.raw`["\ud83d"]`,
+    String.raw`['\N{BULLET}']`,
+    String.raw`["\u0000"]`,
+  ]) {
+    t.throws(() => parseGenres(text), { name: 'Error', column: 'genres' }, text)
+  }
+})
+
+t.test('genres are read in all the ways in which people write a list', async (t) => {
+  const lists: [string, string[]][] = [
+    ['Action|Drama|Sci-Fi', ['Action', 'Drama', 'Sci-Fi']],
+    ['Action; Drama', ['Action', 'Drama']],
+    ["Action, Girls' Love", ['Action', "Girls' Love"]],
+    ['Drama / Mystery', ['Drama', 'Mystery']],
+    ['Drama、Mystery', ['Drama', 'Mystery']],
+    ['Sci-Fi/Fantasy, Drama', ['Sci-Fi/Fantasy', 'Drama']],
+    ['ActionAction,Slice of LifeSlice of Life', ['Action', 'Slice of Life']],
+    ['None found, add some', []],
+    ['None', []],
+    ['Action, None', ['Action']],
+    [`['A' 'B']`, ['A', 'B']],
+    [`[{'name': 'Action', 'slug': 'action'}, {'name': "Girls' Love"}]`, ['Action', "Girls' Love"]],
+    ['[{"id": 1, "name": "Action"}]', ['Action']],
+    ['Girls&#039; Love, Salt &amp; Star', ["Girls' Love", 'Salt & Star']],
+  ]
+  for (const [text, genres] of lists) t.same(parseGenres(text), genres, text)
 })
 
 t.test('a cell that cannot be taken is named, with what was wrong', async (t) => {
@@ -153,7 +195,7 @@ t.test('no text makes the cleaner throw anything but RowError', async (t) => {
 
 t.test('a megabyte of white space or quotes in a list takes no time', async (t) => {
   const started = performance.now()
-  for (const fill of [' ', "'", '\\', "' ", 'a ']) {
+  for (const fill of [' ', "'", '\\', "' ", 'a ', '{', '{"name":', ', ', '|']) {
     for (const end of ['"', 'x', "'", '']) {
       try {
         parseGenres(`['A',${fill.repeat(500_000)}${end}`)
