@@ -13,6 +13,8 @@ export interface ListRules {
   exact?: boolean
   /** What stands between names that are not quoted; by default the first of | ; , / that there is. */
   separator?: string
+  /** The column seems to part its names with blanks, which nobody has said. */
+  blanks?: boolean
 }
 
 /** What people write where they do not know a value. */
@@ -41,7 +43,7 @@ export function readList(text: string, rules: ListRules = {}): string[] {
   if (isLiteral) return (jsonNames(trimmed) ?? literalNames(inner, rules)).map(decoded)
   if (inner.startsWith('[')) throw new ListError('not a list of names: it has no end')
   if (opensQuoted.test(inner)) return literalNames(inner, rules).map(decoded)
-  return bareNames(decodeHTML(inner), rules.separator)
+  return bareNames(decodeHTML(inner), rules)
 }
 
 const strictUnknown = /^(\?|unknown|n\/a|none|null|nan)?$/i
@@ -78,6 +80,9 @@ function nameOf(value: unknown): string {
 }
 
 function literalNames(inner: string, { strict = false }: ListRules): string[] {
+  if (strict && inner.replaceAll(/\\[\\'"]/g, '').includes('\\')) {
+    throw new ListError('an escape other than of a quote or a backslash')
+  }
   const names: string[] = []
   item.lastIndex = 0
   while (item.lastIndex < inner.length) {
@@ -85,11 +90,12 @@ function literalNames(inner: string, { strict = false }: ListRules): string[] {
     if (match === null) throw new ListError('not a list of quoted names')
     const [, single, double, object, bare] = match
     const quoted = single ?? double
-    if (strict && (object !== undefined || /['"]/.test(bare?.replaceAll(/\\./g, '') ?? ''))) {
+    if (strict && (object !== undefined || /['"]/.test(bare ?? ''))) {
       throw new ListError('not a list of quoted names')
     }
     if (object !== undefined) names.push(nameIn(object))
-    else names.push(quoted === undefined ? bare!.trim() : unescaped(quoted, strict))
+    else if (quoted !== undefined) names.push(unescaped(quoted))
+    else names.push(strict ? bare!.replaceAll('\\\\', '\\') : bare!.trim())
     const next = inner[item.lastIndex] ?? ','
     if (next === ',') item.lastIndex += 1
     // NumPy prints its arrays without commas.
@@ -103,7 +109,7 @@ const nameKey = /['"]name['"]\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/
 function nameIn(object: string): string {
   const match = nameKey.exec(object)
   if (match === null) throw new ListError('an object of the list has no name')
-  return unescaped(match[1] ?? match[2] ?? '', false)
+  return unescaped(match[1] ?? match[2] ?? '')
 }
 
 const escapes =
@@ -117,11 +123,8 @@ const simple: Record<string, string> = {
  * The text of a literal: Python's escapes (Language Reference, 2.5.1) and JSON's (RFC 8259, 7). What is no
  * escape keeps its backslash, as in Python.
  */
-function unescaped(text: string, strict: boolean): string {
+function unescaped(text: string): string {
   if (!text.includes('\\')) return text
-  if (strict && /\\[^\\'"]/.test(text.replaceAll('\\\\', ''))) {
-    throw new ListError('an escape other than of a quote or a backslash')
-  }
   return text.replaceAll(escapes, (all, short, long, byte, octal, other) => {
     const hex = short ?? long ?? byte
     if (hex === undefined && octal === undefined) {
@@ -139,8 +142,11 @@ function unescaped(text: string, strict: boolean): string {
 const separators = [/\|/, /;/, /[,，、]/, /\//]
 
 /** Names without quotes; those that say nothing go, and ActionAction is Action. */
-function bareNames(text: string, separator?: string): string[] {
+function bareNames(text: string, { separator, blanks = false }: ListRules): string[] {
   const between = separator ?? separators.find((each) => each.test(text))
+  if (blanks && between === undefined && /\s/.test(text)) {
+    throw new ListError('only blanks between the names: if that is so, --separator " " says it')
+  }
   const parts = between === undefined ? [text] : text.split(between)
   return parts
     .map((part) => undoubled(part.trim()))
@@ -150,4 +156,11 @@ function bareNames(text: string, separator?: string): string[] {
 function undoubled(name: string): string {
   const half = name.slice(0, name.length / 2)
   return half.length >= 3 && name === half + half ? half : name
+}
+
+/** Whether the texts of a column are bare names with nothing but blanks between them. */
+export function hasBlanksBetween(texts: readonly string[]): boolean {
+  const isBare = (text: string) =>
+    !/[[{"]/.test(text) && separators.every((each) => !each.test(text))
+  return texts.every(isBare) && texts.some((text) => text.trim().split(/\s+/).length >= 5)
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { ImportError } from './errors.ts'
-import type { Reject } from './import.ts'
+import { inOneLine, type Reject } from './import.ts'
 
 const chunkSize = 65_536
 const longestValue = 200
@@ -13,9 +13,9 @@ const cell = (value: string) => `"${value.replaceAll('"', '""')}"`
  * they are parsed, and waiting ones would have no bound.
  * @throws ImportError when `path` is the file `source` itself
  */
-export function rejectsFile(path: string, source: { ino: number; dev: number }) {
+export function rejectsFile(path: string, source?: { ino: number; dev: number }) {
   const there = statSync(path, { throwIfNoEntry: false })
-  if (there?.ino === source.ino && there.dev === source.dev) {
+  if (there !== undefined && there.ino === source?.ino && there.dev === source.dev) {
     throw new ImportError(`--rejects: ${path} is the file to import`)
   }
   const beside = `${path}.${process.pid}.partial`
@@ -23,6 +23,7 @@ export function rejectsFile(path: string, source: { ino: number; dev: number }) 
   let text = 'line,column,reason,value\r\n'
   let complete = false
   let failed = false
+  let first = ''
   const flush = () => {
     for (let bytes = Buffer.from(text); bytes.length > 0; ) {
       bytes = bytes.subarray(writeSync(file!, bytes))
@@ -41,10 +42,16 @@ export function rejectsFile(path: string, source: { ino: number; dev: number }) 
     path,
     /** Whether the rejected rows stand at `path`. */
     complete: () => complete,
+    /** The first of them, in one line. */
+    first: () => first,
     /** @throws ImportError when the file cannot be made or written, which ends the import */
-    write({ line, column, reason, value }: Reject) {
+    write(rejected: Reject) {
+      const { line, column, reason, value } = rejected
       attempt(() => {
-        file ??= openSync(beside, 'w')
+        if (file === undefined) {
+          first = inOneLine(rejected)
+          file = openSync(beside, 'w')
+        }
         text += `${line},${cell(column)},${cell(reason)},${cell(value.slice(0, longestValue))}\r\n`
         if (text.length > chunkSize) flush()
       })
