@@ -103,12 +103,10 @@ function exportColumns(header: readonly string[], exportedAt: number): Found {
 }
 
 export const listed = (names: readonly string[]): string =>
-  names.length === 0
-    ? 'none'
-    : names
-        .slice(0, 40)
-        .map((name) => JSON.stringify(name.trim()))
-        .join(', ')
+  names
+    .slice(0, 40)
+    .map((name) => JSON.stringify(name.trim().slice(0, 40)))
+    .join(', ') || 'none'
 
 class Search {
   readonly positions: Positions = {}

@@ -22,10 +22,10 @@ export function encodingOf(head: Buffer, named?: string): Encoding {
   if (named !== undefined) return { name: nameOf(named) }
   if (head[0] === 0xff && head[1] === 0xfe) return { name: 'utf-16le' }
   if (head[0] === 0xfe && head[1] === 0xff) return { name: 'utf-16be' }
-  if (isUtf8(withoutCutCharacter(head)) && !head.includes(0)) return utf8
   const wide = wideEncoding(head)
   if (wide !== undefined) return told16(wide)
   if (controls(head) > head.length / 50) throw new ImportError('the file is no text')
+  if (isUtf8(withoutCutCharacter(head))) return utf8
   if (mostlyUtf8(head)) return utf8
   const [best] = analyse(head)
   const found = best !== undefined && best.confidence >= 50 && told.test(best.name)

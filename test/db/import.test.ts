@@ -290,7 +290,7 @@ t.test('a failure of the caller, the file or the thread rolls back and is told',
 t.test('requests to a stage whose thread has ended reject', async (t) => {
   const { path } = await catalogue(t)
   const stage = await sqliteStage(path)({
-    ...{ replace: false, dryRun: false, hasSourceIds: true, natural: [], given: [] },
+    ...{ replace: false, dryRun: false, hasSourceIds: true, natural: [], given: ['title'] },
   })
   const loading = stage.load([])
   await stage.abort()
