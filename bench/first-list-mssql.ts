@@ -3,7 +3,7 @@ import { buildApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { execute } from '../db/dialects/mssql-connection.ts'
 import { generateCsv } from '../db/import/generate.ts'
-import { importCsv } from '../db/import/import.ts'
+import { importCatalogue } from '../db/import/import.ts'
 import { openStage } from '../db/import/stage.ts'
 import { freshDatabase, mssqlTestUrl, openSql } from '../test/support/mssql.ts'
 import { atMost, type Bench, shown, timed, undisturbed } from './bench.ts'
@@ -24,7 +24,7 @@ export default {
     const app = await buildApp({ config })
     await app.ready()
     await app.databaseState.connected
-    await importCsv(generateCsv(), openStage(config.DATABASE_URL, app.database))
+    await importCatalogue(generateCsv(), openStage(config.DATABASE_URL, app.database))
     const sql = await openSql(DATABASE_URL)
     const times = { ours: [] as number[], plain: [] as number[] }
     const plain = async () => {

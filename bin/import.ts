@@ -1,26 +1,40 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { pipeline, type Readable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
-import { createGunzip } from 'node:zlib'
 import { ConfigError, loadConfig } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
-import { ImportError, type ImportSummary, importCsv, type OpenStage } from '../db/import/import.ts'
+import { describe } from '../db/import/describe.ts'
+import {
+  ImportError,
+  type ImportSummary,
+  importCatalogue,
+  type OpenStage,
+} from '../db/import/import.ts'
 import { importProgress } from '../db/import/progress.ts'
+import { openCatalogue, type ReadOptions } from '../db/import/read.ts'
 import { rejectsFile } from '../db/import/rejects.ts'
 import { openStage } from '../db/import/stage.ts'
+import { openSource, type SourceFile } from '../db/import/unpack.ts'
 import { migrate } from '../db/migrate.ts'
 
-const usage = `usage: npm run import -- FILE.csv[.gz] [options]
+const usage = `usage: npm run import -- FILE [options]      (- for standard input)
 
-Streams an anime catalogue into the database of DATABASE_URL, in one transaction.
+Streams an anime catalogue into the database of DATABASE_URL, in one transaction. FILE is a CSV (with
+commas, semicolons, tabs or |), JSON or NDJSON, plain or as .gz, .zst or .zip; see docs/import.md.
 
-  --replace        also remove the titles that FILE does not have
-  --dry-run        do everything but commit
-  --rejects FILE   where rows that cannot be taken go (default: NAME.rejects.csv, only if any)
-  --batch N        rows sent at a time, 1 to 100000 (default 500)
-  --help           this text
+  --list-columns    say what each column is taken for and show three rows; needs no database
+  --map A=B,...     take the file's column B for our A: id, title, type, year, score, episodes, genres
+  --key B,...       the column with the source's ids, or those of title, type and year that tell a title
+  --scale N         what scores are out of (default 10)
+  --separator TEXT  what stands between genres that are not quoted
+  --encoding NAME   the encoding, where it is not found by looking
+  --entry NAME      the file in a zip archive
+  --strict          only the catalogue's own columns, as Data Factory takes them
+  --replace         also remove the titles that FILE does not have
+  --dry-run         do everything but commit
+  --rejects FILE    where rows that cannot be taken go (default: NAME.rejects.csv, only if any)
+  --batch N         rows sent at a time, 1 to 100000 (default 500)
+  --help            this text
 
 Exit code: 0 all rows taken, 2 some rejected, 1 nothing done.`
 
@@ -43,7 +57,12 @@ async function main(argv: string[]): Promise<number> {
     console.log(usage)
     return 0
   }
-  const file = await open(given.file)
+  const file = await openSource(given.file, given.entry)
+  if (given.listColumns) {
+    console.log(describe(await openCatalogue(file.chunks, given.reading)))
+    file.chunks.destroy()
+    return 0
+  }
   const config = loadConfig()
   const database = await openDatabase(config.DATABASE_URL)
   try {
@@ -65,22 +84,20 @@ async function purging(stage: OpenStage, url: string): Promise<OpenStage> {
   )
 }
 
-async function run(given: Arguments, file: FileHandle, stage: OpenStage): Promise<number> {
-  const { replace, dryRun, batch } = given
-  const { size, ino, dev } = await file.stat()
-  const { source, bytesRead } = csvText(file, given.file.endsWith('.gz'))
-  const progress = importProgress(size, bytesRead)
-  const rejects = rejectsFile(given.rejects ?? `${basename(given.file)}.rejects.csv`, { ino, dev })
+async function run(given: Arguments, file: SourceFile, stage: OpenStage): Promise<number> {
+  const { replace, dryRun, batch, reading } = given
+  const progress = importProgress(file.size, file.bytesRead)
+  const name = given.file === '-' ? 'stdin' : basename(given.file)
+  const rejects = rejectsFile(given.rejects ?? `${name}.rejects.csv`, file.identity)
   try {
-    const summary = await importCsv(source, stage, {
-      replace,
-      dryRun,
-      batch,
+    const summary = await importCatalogue(file.chunks, stage, {
+      ...{ ...reading, replace, dryRun, batch },
       signal: stopSignal(),
+      onNote: (note) => console.error(note),
       onReject: rejects.write,
       onProgress: progress.update,
       onRead: () => {
-        rejects.flush()
+        rejects.finish()
         progress.finishing()
       },
     })
@@ -89,18 +106,20 @@ async function run(given: Arguments, file: FileHandle, stage: OpenStage): Promis
     return summary.rejected > 0 ? 2 : 0
   } finally {
     progress.stop()
-    rejects.close()
-    if (rejects.used()) console.error(`rejected rows: ${rejects.path}`)
+    finish(rejects)
   }
 }
 
-function csvText(file: FileHandle, zipped: boolean): { source: Readable; bytesRead: () => number } {
-  const raw = file.createReadStream()
-  const bytesRead = () => raw.bytesRead
-  if (!zipped) return { source: raw, bytesRead }
-  // The error of either is the error of the last, which the import reads.
-  const source = pipeline(raw, createGunzip({ chunkSize: 65_536 }), () => {})
-  return { source, bytesRead }
+/** On every way out: the file of the rejected rows is whole, or one line says why there is none. */
+function finish(rejects: ReturnType<typeof rejectsFile>): void {
+  try {
+    rejects.finish()
+    if (rejects.complete()) console.error(`rejected rows: ${rejects.path}; ${rejects.first()}`)
+  } catch (error) {
+    console.error((error as Error).message)
+  } finally {
+    rejects.discard()
+  }
 }
 
 /** Aborts with the first SIGINT or SIGTERM; the second one ends the process as ever. */
@@ -113,25 +132,66 @@ function stopSignal(): AbortSignal {
 }
 
 function readArguments(argv: string[]) {
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean', default: false } as const
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
     options: {
-      replace: { type: 'boolean', default: false },
-      'dry-run': { type: 'boolean', default: false },
-      rejects: { type: 'string' },
+      ...{ map: { type: 'string', multiple: true, default: [] as string[] }, key: text },
+      ...{ scale: text, separator: text, encoding: text, entry: text, rejects: text },
+      ...{ 'list-columns': flag, strict: flag, replace: flag, 'dry-run': flag },
       batch: { type: 'string', default: '500' },
-      help: { type: 'boolean', short: 'h', default: false },
+      help: { ...flag, short: 'h' },
     },
   })
-  const batch = Number(values.batch)
-  if (!Number.isInteger(batch) || batch < 1 || batch > 100_000) {
-    throw new ImportError(`--batch: got "${values.batch}", wants a whole number from 1 to 100000`)
-  }
   if (!values.help && positionals.length !== 1) {
     throw new ImportError('wants one file; see npm run import -- --help')
   }
-  return { ...values, file: positionals[0] ?? '', dryRun: values['dry-run'], batch }
+  const { rejects, entry, replace, help } = values
+  return {
+    ...{ help, replace, rejects, entry, file: positionals[0] ?? '' },
+    dryRun: values['dry-run'],
+    listColumns: values['list-columns'],
+    batch: wholeNumber('--batch', values.batch, 100_000),
+    reading: readingOf(values),
+  }
+}
+
+/** How the file is to be read. */
+function readingOf(values: {
+  map: string[]
+  key?: string
+  scale?: string
+  separator?: string
+  encoding?: string
+  strict: boolean
+}): ReadOptions {
+  const { key, scale, separator, encoding, strict } = values
+  return {
+    strict,
+    map: values.map.flatMap((pairs) => pairs.split(/,(?=\w+=)/)).map(pairOf),
+    ...(key === undefined ? {} : { key: key.split(',') }),
+    ...(scale === undefined ? {} : { scale: wholeNumber('--scale', scale, 1000) }),
+    ...(separator === undefined ? {} : { separator }),
+    ...(encoding === undefined ? {} : { encoding }),
+  }
+}
+
+function pairOf(text: string): [ours: string, theirs: string] {
+  const [, ours, theirs] = /^(\w+)=(.*)$/s.exec(text) ?? []
+  if (ours === undefined || theirs === undefined) {
+    throw new ImportError(`--map: got "${text}", wants title=NAME, or several with commas`)
+  }
+  return [ours, theirs]
+}
+
+function wholeNumber(option: string, text: string, most: number): number {
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 1 || number > most) {
+    throw new ImportError(`${option}: got "${text}", wants a whole number from 1 to ${most}`)
+  }
+  return number
 }
 
 function report(summary: ImportSummary, seconds: number, dryRun: boolean): string {
@@ -149,7 +209,8 @@ function oneLine(error: unknown): string {
   if (code === 'ENOENT' && path !== undefined) return `there is no file ${path}`
   if (code === 'EACCES' && path !== undefined) return `may not read ${path}`
   if (code === 'EISDIR') return 'the file is a folder'
-  if (code?.startsWith('Z_')) return 'the file is not whole gzip data'
+  if (code?.startsWith('Z_') || code?.startsWith('ZSTD_'))
+    return 'the file is not whole gzip or zstd data'
   if (code === 'ERR_SQLITE_ERROR') return `the database: ${message}`
   if (error instanceof ConfigError) return message
   return message.split('\n')[0]!

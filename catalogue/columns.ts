@@ -34,6 +34,8 @@ export type IntegerColumn = Facts & {
   readonly maximum: number
   /** Files say 0 for what nobody has counted. */
   readonly zeroIsUnknown?: boolean
+  /** What people write in files for it. */
+  readonly reads: 'year' | 'count'
 }
 
 /** A number that is kept with two decimals. */
@@ -73,6 +75,7 @@ export const columns = {
     maximum: 2100,
     unknown: null,
     sortable: true,
+    reads: 'year',
     file: 'year',
     tag: 'year',
   },
@@ -90,6 +93,7 @@ export const columns = {
     maximum: 100_000,
     unknown: null,
     zeroIsUnknown: true,
+    reads: 'count',
     sortable: true,
     file: 'episodes',
   },
@@ -162,8 +166,8 @@ export const sortable = [
   'id',
 ] as SortableColumn[]
 
-/** What the import hands to a database, in this order. */
-export type StagedRow = { source_id: number } & StoredValues
+/** What the import hands to a database, in this order; without a `source_id` other values tell a title. */
+export type StagedRow = { source_id: number | null } & StoredValues
 export const stagedColumns: readonly (keyof StagedRow)[] = ['source_id', ...columnNames]
 
 /** Staged column -> its name in files. */

@@ -133,11 +133,11 @@ async function isEmpty({ dialect, reader }: Database): Promise<boolean> {
 async function fillCatalogue({ config, log }: FastifyInstance, database: Database) {
   // Loaded here, since only a first start needs them.
   const { catalogueSize, generateCsv } = await import('../db/import/generate.ts')
-  const { importCsv } = await import('../db/import/import.ts')
+  const { importCatalogue } = await import('../db/import/import.ts')
   const { openStage } = await import('../db/import/stage.ts')
   log.info(`the database is empty: making ${catalogueSize} titles`)
   const started = performance.now()
-  const { added } = await importCsv(generateCsv(), openStage(config.DATABASE_URL, database), {
+  const { added } = await importCatalogue(generateCsv(), openStage(config.DATABASE_URL, database), {
     onlyIfEmpty: true,
   })
   log.info(`made ${added} titles in ${Math.round(performance.now() - started)} ms`)

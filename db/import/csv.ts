@@ -1,30 +1,17 @@
 import { type CsvError, type Options, type Parser, parse } from 'csv-parse'
-import type { StagedRow } from '../../catalogue/columns.ts'
+import { parse as parseSync } from 'csv-parse/sync'
 import { ImportError } from './errors.ts'
-import { RowError, rowCleaner } from './mapping.ts'
+import type { Format } from './format.ts'
+import {
+  type BatchParser,
+  type BatchRow,
+  batches,
+  maxRecordSize,
+  type Reject,
+  type RowHandlers,
+} from './rows.ts'
 
-/** A row on its way to the database, with its line for the rejects file. */
-export type BatchRow = StagedRow & { line: number }
-
-/** A row that was not taken. `line` is the line of the file on which it ends, from 1. */
-export interface Reject {
-  line: number
-  /** The CSV column at fault; empty when it is the row as a whole. */
-  column: string
-  reason: string
-  value: string
-}
-
-export interface BatchParser {
-  /** Takes bytes or text, gives arrays of `size` rows. */
-  readonly stream: Parser
-  /** The rows, fewer than `size`, that are left when the stream has ended. */
-  readonly rest: () => BatchRow[]
-  /** Whether a header was found. */
-  readonly started: () => boolean
-}
-
-const maxRecordSize = 1_048_576
+type CsvFormat = Extract<Format, { kind: 'csv' }>
 
 /** What csv-parse cannot read: one row, or all that follows since nobody knows where it ends. */
 const brokenRow = new Map<string, string>([
@@ -42,54 +29,44 @@ const brokenFile = new Map<string, string>([
  * row, which would cost as much as parsing it.
  * @throws ImportError (as the stream's error) where the rows that follow cannot be told apart
  */
-export function batchParser(
-  size: number,
-  onRow: () => void,
-  reject: (rejected: Reject) => void,
-): BatchParser {
+export function csvParser(format: CsvFormat, handlers: RowHandlers): BatchParser {
+  const { take, rest } = batches(handlers)
   let header: string[] | undefined
-  let clean: (record: readonly string[]) => StagedRow
-  let batch: BatchRow[] = []
   const lines = lineCounter()
-  const takeRow = (record: string[], line: number) => {
-    onRow()
-    try {
-      const row = clean(record) as BatchRow
-      row.line = line
-      batch.push(row)
-    } catch (error) {
-      if (!(error instanceof RowError)) throw error
-      reject({ line, column: error.column, reason: error.message, value: error.value })
-    }
-  }
-  const takeBroken = brokenRows(lines, (rejected, column) => {
+  const takeBroken = brokenRows(lines, (rejected, column, fields) => {
     if (header === undefined) throw new ImportError(`the header: ${rejected.reason}`)
-    onRow()
-    reject({ ...rejected, column: header[column] ?? '' })
+    handlers.onRow()
+    const counted = fields === undefined ? '' : `: ${fields}, not ${header.length}`
+    handlers.reject({
+      ...rejected,
+      reason: rejected.reason + counted,
+      column: header[column]?.trim() ?? '',
+    })
   })
-  const stream = batchStream((record, counted) => {
+  const stream = batchStream(format, (record, counted) => {
     const line = lines.endOf(record, counted)
-    if (header === undefined) {
-      clean = rowCleaner(record)
-      header = record
-      return null
-    }
-    takeRow(record, line)
-    if (batch.length < size) return null
-    const full = batch
-    batch = []
-    return full
+    if (header !== undefined) return take(record, line)
+    header = record
+    return null
   })
   stream.on('skip', takeBroken)
-  return { stream, rest: () => batch, started: () => header !== undefined }
+  return { stream, rest }
 }
 
-function batchStream(onRecord: (record: string[], lines: number) => BatchRow[] | null): Parser {
+const optionsOf = ({ delimiter, lineEnds }: CsvFormat): Options => ({
+  bom: true,
+  delimiter,
+  // Named, since csv-parse would otherwise take the first kind it meets for the only one.
+  record_delimiter: lineEnds,
+  skip_empty_lines: true,
+})
+
+function batchStream(
+  format: CsvFormat,
+  onRecord: (record: string[], lines: number) => BatchRow[] | null,
+): Parser {
   const options = {
-    bom: true,
-    // Named, since csv-parse would otherwise take the first kind it meets for the only one.
-    record_delimiter: ['\r\n', '\n'],
-    skip_empty_lines: true,
+    ...optionsOf(format),
     skip_records_with_error: true,
     max_record_size: maxRecordSize,
     readableHighWaterMark: 2,
@@ -97,6 +74,35 @@ function batchStream(onRecord: (record: string[], lines: number) => BatchRow[] |
   }
   // csv-parse's types let on_record give nothing but a record.
   return parse(options as unknown as Options)
+}
+
+/** The header and the first rows of a text that may be cut anywhere. */
+export function sampleCsv(
+  head: string,
+  whole: boolean,
+  format: CsvFormat,
+): { header: string[]; sample: string[][] } {
+  const records: string[][] = []
+  const options = {
+    ...optionsOf(format),
+    relax_quotes: true,
+    relax_column_count: true,
+    to: 500,
+    on_record: (record: string[]) => {
+      records.push(record)
+      return null
+    },
+  }
+  let cut = !whole
+  try {
+    parseSync(head, options as unknown as Options)
+  } catch {
+    // A quote that is closed after the cut, or never: the parser of the whole file tells.
+    cut = false
+  }
+  if (cut && records.length > 1 && records.length < 500) records.pop()
+  const [header = [], ...sample] = records
+  return { header, sample }
 }
 
 /** csv-parse counts a CRLF inside quotes as two lines; this gives the lines an editor shows. */
@@ -119,7 +125,7 @@ function lineCounter() {
 /** csv-parse tells of each bad quote; a row is rejected once, and so is each line it swallows. */
 function brokenRows(
   lines: ReturnType<typeof lineCounter>,
-  reject: (rejected: Omit<Reject, 'column'>, column: number) => void,
+  reject: (rejected: Omit<Reject, 'column'>, column: number, fields?: number) => void,
 ) {
   let last = { line: 0, field: -1, first: 0 }
   return ({ code, lines: counted, bytes, column, record }: CsvError) => {
@@ -136,6 +142,8 @@ function brokenRows(
       ? `swallowed by the bad quote of line ${last.first}`
       : (brokenRow.get(code) ?? code)
     const fields = Array.isArray(record) ? record : undefined
-    reject({ line, reason, value: fields?.join() ?? '' }, fields ? -1 : Number(column))
+    const rejected = { line, reason, value: fields?.join() ?? '' }
+    if (fields === undefined) reject(rejected, Number(column))
+    else reject(rejected, -1, fields.length)
   }
 }

@@ -1,11 +1,14 @@
 import { pipeline } from 'node:stream/promises'
-import { sourceId } from '../../catalogue/columns.ts'
+import { type ColumnName, columnNames, sourceId } from '../../catalogue/columns.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
-import { type BatchParser, type BatchRow, batchParser, type Reject } from './csv.ts'
+import type { Found, NaturalColumn } from './columns-found.ts'
 import { ImportError } from './errors.ts'
+import { openCatalogue, type ReadOptions } from './read.ts'
+import type { BatchParser, BatchRow, Reject } from './rows.ts'
+import type { Chunks } from './unpack.ts'
 
-export type { BatchRow, Reject } from './csv.ts'
 export { ImportError } from './errors.ts'
+export type { BatchRow, Reject } from './rows.ts'
 
 export interface ImportSummary {
   read: number
@@ -16,7 +19,7 @@ export interface ImportSummary {
   rejected: number
 }
 
-export interface ImportOptions {
+export interface ImportOptions extends ReadOptions {
   /** Remove every title that the file does not have. */
   replace?: boolean
   /** Do everything but commit. */
@@ -27,12 +30,32 @@ export interface ImportOptions {
   batch?: number
   /** Rolls back, unless the commit has begun. */
   signal?: AbortSignal
-  /** What it throws ends the import, as do the two below. */
+  /** What it throws ends the import, as do those below. */
   onReject?: (reject: Reject) => void
+  /** Called with what is to be known of the file: its columns, its encoding. */
+  onNote?: (note: string) => void
   /** Called after each batch with the rows read so far. */
   onProgress?: (rows: number) => void
   /** Called when every row has been read and the last rejected, before the commit. */
   onRead?: () => void
+}
+
+/** How the rows of a file are brought together with the titles that are there. */
+export interface StageOptions {
+  replace: boolean
+  dryRun: boolean
+  /** The columns that the file has; the others are not touched. */
+  given: ColumnName[]
+  /** Whether the file has the ids of its source. */
+  hasSourceIds: boolean
+  /** What tells the title of a row without such an id. */
+  natural: NaturalColumn[]
+}
+
+/** A row left out, and why. */
+export interface LeftOut {
+  row: Pick<BatchRow, 'line' | 'title' | 'source_id'>
+  reason: string
 }
 
 /** The database's side of an import: one transaction from `open` to `finish` or `abort`. */
@@ -40,10 +63,13 @@ export interface Stage {
   /** How many titles there were when the transaction began. */
   readonly existing: number
   /**
-   * Takes a batch and gives the rows left out because an earlier one has their `source_id`. Is
-   * called again before it has answered; batches count as loaded in the order of the calls.
+   * Takes a batch and gives the rows left out because an earlier one is the same title, or nobody can
+   * tell which title they are. Is called again before it has answered; batches count as loaded in the
+   * order of the calls.
    */
-  load: (rows: BatchRow[]) => Promise<BatchRow[]>
+  load: (rows: BatchRow[]) => Promise<LeftOut[]>
+  /** Gives the rows left out that are known only when all are loaded. */
+  settle?: () => Promise<LeftOut[]>
   /** Applies what was loaded, writes the outbox row `*` when anything changed, and commits. */
   finish: () => Promise<Pick<ImportSummary, 'added' | 'changed' | 'unchanged' | 'removed'>>
   /**
@@ -53,24 +79,24 @@ export interface Stage {
   abort: () => Promise<void>
 }
 
-export type OpenStage = (options: { replace: boolean; dryRun: boolean }) => Promise<Stage>
-
-export type CsvSource = AsyncIterable<Buffer | string> | Iterable<Buffer | string>
+export type OpenStage = (options: StageOptions) => Promise<Stage>
 
 /**
- * Streams a catalogue CSV (UTF-8, LF or CRLF, with or without BOM) into the database in constant
- * memory and one transaction. Rows that cannot be taken go to `onReject`, the rest goes on.
- * @throws ImportError when nothing was done: no usable header, no usable row, a row without end,
+ * Streams a catalogue, in whatever of the known formats, into the database in constant memory and one
+ * transaction. Rows that cannot be taken go to `onReject`, the rest goes on.
+ * @throws ImportError when nothing was done: no text, no title, no usable row, a row without end,
  * a database held by another process, an abort by `signal`
  */
-export async function importCsv(
-  source: CsvSource,
+export async function importCatalogue(
+  source: Chunks,
   openStage: OpenStage,
   options: ImportOptions = {},
 ): Promise<ImportSummary> {
   const { replace = false, dryRun = false, signal, onRead = () => {} } = options
   const summary = { read: 0, added: 0, changed: 0, unchanged: 0, removed: 0, rejected: 0 }
-  const stage = await openStage({ replace, dryRun })
+  const catalogue = await openCatalogue(source, options)
+  for (const note of catalogue.found.notes) options.onNote?.(note)
+  const stage = await openStage({ replace, dryRun, ...stageColumns(catalogue.found) })
   const abort = () => void stage.abort()
   signal?.addEventListener('abort', abort)
   try {
@@ -79,7 +105,7 @@ export async function importCsv(
       await stage.abort()
       return summary
     }
-    await loadRows(source, stage, summary, options)
+    await loadRows(catalogue, stage, summary, options)
     onRead()
     return { ...summary, ...(await stage.finish()) }
   } catch (error) {
@@ -91,33 +117,47 @@ export async function importCsv(
   }
 }
 
+const stageColumns = ({ positions, natural }: Found) => ({
+  given: columnNames.filter((name) => positions[name] !== undefined),
+  hasSourceIds: positions.source_id !== undefined,
+  natural,
+})
+
 async function loadRows(
-  source: CsvSource,
+  { text, parser }: Awaited<ReturnType<typeof openCatalogue>>,
   stage: Stage,
   summary: ImportSummary,
   { batch = 500, signal, onReject = () => {}, onProgress = () => {} }: ImportOptions,
 ) {
+  let first: Reject | undefined
   const reject = (rejected: Reject) => {
+    first ??= rejected
     summary.rejected += 1
     onReject(rejected)
   }
-  const parser = batchParser(batch, () => summary.read++, reject)
+  const { stream, rest } = parser({ size: batch, onRow: () => summary.read++, reject })
   await pipeline(
-    source,
-    parser.stream,
-    async (batches) => {
-      for await (const left of loaded(batches, parser.rest, stage)) {
-        for (const row of left) reject(repeated(row))
+    text,
+    stream,
+    async (rows: AsyncIterable<BatchRow[]>) => {
+      for await (const left of loaded(rows, rest, stage)) {
+        for (const each of left) reject(rejectOf(each))
         onProgress(summary.read)
       }
     },
     { signal },
   )
-  if (!parser.started()) throw new ImportError('the file is empty')
+  for (const each of (await stage.settle?.()) ?? []) reject(rejectOf(each))
   if (summary.read === 0) throw new ImportError('the file has no rows under its header')
-  if (summary.read === summary.rejected) {
-    throw new ImportError(`all ${summary.read} rows were rejected`)
+  if (summary.read === summary.rejected && first !== undefined) {
+    throw new ImportError(`all ${summary.read} rows were rejected; ${inOneLine(first)}`)
   }
+}
+
+/** A rejected row in one line. */
+export function inOneLine({ line, column, reason, value }: Reject): string {
+  const text = JSON.stringify(value.slice(0, 60))
+  return `line ${line}: ${column === '' ? '' : `${column}: `}${reason}: ${text}`
 }
 
 /** Loads every batch, one ahead of the answers, so that the database never waits for the parser. */
@@ -125,8 +165,8 @@ async function* loaded(
   batches: AsyncIterable<BatchRow[]>,
   rest: BatchParser['rest'],
   stage: Stage,
-): AsyncGenerator<BatchRow[]> {
-  let last: Promise<BatchRow[]> | undefined
+): AsyncGenerator<LeftOut[]> {
+  let last: Promise<LeftOut[]> | undefined
   const load = (batch: BatchRow[]) => {
     const answer = stage.load(batch)
     // Awaited a turn later: until then a failure must not count as unhandled.
@@ -142,9 +182,9 @@ async function* loaded(
   if (rest().length > 0) yield await load(rest())
 }
 
-const repeated = ({ line, source_id }: BatchRow): Reject => ({
+const rejectOf = ({ row: { line, source_id, title }, reason }: LeftOut): Reject => ({
   line,
-  column: sourceId.file,
-  reason: `an earlier row has this ${sourceId.file}`,
-  value: String(source_id),
+  column: source_id === null ? 'title' : sourceId.file,
+  reason,
+  value: source_id === null ? title : String(source_id),
 })

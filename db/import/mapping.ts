@@ -1,20 +1,20 @@
 import {
   type ChoiceColumn,
   type Column,
+  column,
   columnNames,
-  columns,
   type DecimalColumn,
-  fileNames,
   type IntegerColumn,
   type ListColumn,
   type StagedRow,
   sourceId,
-  stagedColumns,
   type TextColumn,
 } from '../../catalogue/columns.ts'
-import { ImportError } from './errors.ts'
+import type { Found } from './columns-found.ts'
+import { ListError, type ListRules, readList, unknownMark } from './lists.ts'
+import { rewriterOf, type SpellingRules } from './spellings.ts'
 
-/** Why a row cannot be taken: the CSV column at fault, its text, and what was wrong with it. */
+/** Why a row cannot be taken: the file's column at fault, its text, and what was wrong with it. */
 export class RowError extends Error {
   readonly column: string
   readonly value: string
@@ -26,55 +26,135 @@ export class RowError extends Error {
   }
 }
 
+/** A cleaned row, and the id under which this service exported it. */
+export type CleanRow = StagedRow & { exported_id?: number | null }
+
+/** How cells are read: as people write them, or by the letter; see docs/import.md. */
+export type CellRules = SpellingRules & ListRules
+
+/** Reads the text of a cell; throws RowError for one that cannot be taken. */
+export type Clean = (text: string) => unknown
+
+/** The cleaner of each column of a row. */
+export function cleanersOf(rules: CellRules): Record<keyof StagedRow, Clean> {
+  const cleaners = columnNames.map((name) => [name, cleanerOf(column(name), rules)] as const)
+  return {
+    source_id: (text) => cleanSourceId(text, rules),
+    ...Object.fromEntries(cleaners),
+  } as Record<keyof StagedRow, Clean>
+}
+
 /**
- * Reads a header line and gives the function that cleans the records under it. Columns are found
- * by name, in any order, whatever else stands between them.
- * @throws ImportError when one of `fileNames` is missing or stands twice
+ * The function that cleans the records of a file, whose columns are `found`. A column that the file does
+ * not have is unknown.
  */
-export function rowCleaner(header: readonly string[]): (record: readonly string[]) => StagedRow {
-  const names = header.map((name) => name.trim().toLowerCase())
-  const positionOf = (column: string) => {
-    const index = names.indexOf(column.toLowerCase())
-    // A column taken for empty would wipe out what the database knows.
-    if (index === -1) {
-      throw new ImportError(`the header has no column ${column} (wants a CSV in UTF-8)`)
-    }
-    if (index !== names.lastIndexOf(column.toLowerCase())) {
-      throw new ImportError(`the column ${column} stands twice in the header`)
-    }
-    return index
-  }
-  const cells = stagedColumns.map((name) => {
-    return { name, clean: cleaners[name], position: positionOf(fileNames[name]) }
+export function rowCleaner(found: Found): (record: readonly string[]) => CleanRow {
+  const cleaners = cleanersOf(found.rules)
+  const cells = ['source_id' as const, ...columnNames].map((name) => {
+    const positions = found.positions[name] ?? []
+    const cell = name === 'source_id' ? undefined : column(name)
+    const isList = cell?.kind === 'list'
+    const unknown = cell === undefined ? null : isList ? '[]' : cell.unknown
+    return { name, unknown, clean: reader(cleaners[name], positions, unknown, isList) }
   })
+  const placeholders = !found.rules.exact && found.positions.score !== undefined
+  const { exportedAt } = found
   return (record) => {
     const row: Partial<Record<keyof StagedRow, unknown>> = {}
-    for (const { name, clean, position } of cells) row[name] = clean(record[position]!)
-    return withoutPlaceholders(row as StagedRow)
+    try {
+      for (const { name, clean } of cells) row[name] = clean(record)
+    } catch (error) {
+      throw named(error, found)
+    }
+    const clean = row as CleanRow
+    if (placeholders) dropPlaceholder(clean, found)
+    if (exportedAt !== undefined) clean.exported_id = Number(record[exportedAt]) || null
+    return clean
   }
+}
+
+/** Reads one cell of a record, or the first of several that says something. */
+function reader(
+  clean: Clean,
+  [first, ...others]: readonly number[],
+  unknown: unknown,
+  isList: boolean,
+): (record: readonly string[]) => unknown {
+  if (first === undefined) return () => unknown
+  if (others.length === 0) return (record) => clean(record[first]!)
+  const all = [first, ...others]
+  if (isList) {
+    return (record) => {
+      const texts = all.map((at) => record[at]!).filter((text) => !unknownMark.test(text.trim()))
+      return clean(texts.join('|'))
+    }
+  }
+  return (record) => {
+    const value = clean(record[first]!)
+    return value === unknown ? fallback(clean, others, record, unknown) : value
+  }
+}
+
+function fallback(clean: Clean, positions: number[], record: readonly string[], unknown: unknown) {
+  for (const at of positions) {
+    try {
+      const value = clean(record[at]!)
+      if (value !== unknown) return value
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error
+    }
+  }
+  return unknown
+}
+
+/** Names the column as the file does. */
+function named(error: unknown, { header, positions }: Found): unknown {
+  if (!(error instanceof RowError)) return error
+  const name = error.column === sourceId.file ? 'source_id' : (error.column as keyof StagedRow)
+  const at = positions[name]?.[0]
+  return new RowError(
+    at === undefined ? error.column : header[at]!.trim(),
+    error.value,
+    error.message,
+  )
 }
 
 /** Titles that have not aired come with a score of 10 that nobody gave. */
-function withoutPlaceholders(row: StagedRow): StagedRow {
-  if (row.score === 10 && (row.year === null || row.episodes === null)) row.score = null
-  return row
+function dropPlaceholder(row: StagedRow, { positions }: Found): void {
+  if (row.score !== 10) return
+  const unknown = (name: 'year' | 'episodes') => positions[name] !== undefined && row[name] === null
+  if (unknown('year') || unknown('episodes')) row.score = null
 }
 
-type Clean = (text: string) => unknown
+function cleanerOf(facts: Column, rules: CellRules): Clean {
+  const byLetter = rules.strict === true || rules.exact === true
+  const read = valueReader(facts, rules)
+  if (byLetter) return facts.kind === 'text' ? read : remember(read)
+  const rewrite = rewriterOf(facts, rules)
+  const lenient = (text: string) => {
+    const rewritten = rewrite(text)
+    try {
+      return read(rewritten)
+    } catch (error) {
+      if (!(error instanceof RowError) || rewritten === text) throw error
+      throw new RowError(error.column, text, error.message)
+    }
+  }
+  return facts.kind === 'text' ? lenient : remember(lenient)
+}
 
-/** Reads the text of a cell as a value of its column; throws RowError for one that cannot be taken. */
-function cleanerOf(facts: Column): Clean {
+function valueReader(facts: Column, rules: CellRules): Clean {
   switch (facts.kind) {
     case 'text':
-      return (text) => cleanText(facts, text)
+      return (text) => cleanText(facts, text, rules)
     case 'choice':
-      return remember((text) => cleanChoice(facts, text))
+      return (text) => cleanChoice(facts, text)
     case 'integer':
-      return remember((text) => cleanInteger(facts, text))
+      return (text) => cleanInteger(facts, text)
     case 'decimal':
-      return remember((text) => cleanDecimal(facts, text))
+      return (text) => cleanDecimal(facts, text)
     case 'list':
-      return remember((text) => JSON.stringify(parseList(facts, text)))
+      return (text) => JSON.stringify(cleanList(facts, text, rules))
   }
 }
 
@@ -103,11 +183,15 @@ function refuseBadText(file: string, text: string) {
   // The API takes none either: a server on PostgreSQL cannot keep it.
   if (text.includes('\0')) throw new RowError(file, text, 'has the character U+0000')
   // What a decoder writes for bytes that are not UTF-8.
-  if (text.includes('\uFFFD')) throw new RowError(file, text, 'not UTF-8 text')
+  if (text.includes('\uFFFD')) {
+    throw new RowError(file, text, 'not UTF-8 text (--encoding names what it is)')
+  }
+  if (!text.isWellFormed()) throw new RowError(file, text, 'has half a surrogate pair')
 }
 
-function cleanSourceId(text: string): number {
+function cleanSourceId(text: string, { strict }: CellRules): number | null {
   const value = text.trim()
+  if (!strict && unknownMark.test(value)) return null
   const number = Number(value)
   const { minimum, maximum, file } = sourceId
   if (!wholeNumber.test(value) || number < minimum || number > maximum) {
@@ -116,9 +200,9 @@ function cleanSourceId(text: string): number {
   return number
 }
 
-function cleanText({ file, maxLength }: TextColumn, text: string): string {
-  const value = text.trim()
-  if (value === '' || value === '?') throw new RowError(file, text, 'missing')
+function cleanText({ file, maxLength }: TextColumn, text: string, { exact }: CellRules): string {
+  const value = exact ? text : text.trim()
+  if (value === '' || (value === '?' && !exact)) throw new RowError(file, text, 'missing')
   if (value.length > maxLength) {
     throw new RowError(file, text, `longer than ${maxLength} characters`)
   }
@@ -149,31 +233,29 @@ function cleanDecimal({ file, minimum, maximum, ...facts }: DecimalColumn, text:
   if (unknown.test(value)) return facts.unknown
   const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
   if (!(number >= minimum && number <= maximum)) {
-    throw new RowError(file, text, `not a number from ${minimum} to ${maximum}`)
+    const more = /%$/.test(value) || number > maximum ? ' (--scale says what it is out of)' : ''
+    throw new RowError(file, text, `not a number from ${minimum} to ${maximum}${more}`)
   }
   return Math.round(number * 100) / 100
 }
 
-// A quoted item with its backslash escapes, or a bare one. No two parts can take the same white
-// space, so that a megabyte of it costs no more than any other text.
-const item = /\s*(?:'((?:[^'\\]|\\.)*)'\s*|"((?:[^"\\]|\\.)*)"\s*|([^\s,'"][^,'"]*))(?:,|$)/y
-
 /**
- * Reads a Python list literal such as `['Action', "Coup d'etat"]`; `[]`, `?` and nothing are empty,
- * and one bare word is a list of itself. Repeats go.
+ * Reads a list of names; see lists.ts. Repeats go.
  * @throws RowError for anything else
  */
-function parseList({ file, maxLength, maxItems }: ListColumn, text: string): string[] {
+function cleanList({ file, maxLength, maxItems }: ListColumn, text: string, rules: CellRules) {
   refuseBadText(file, text)
-  const trimmed = text.trim()
-  const inner = /^\[.*\]$/s.test(trimmed) ? trimmed.slice(1, -1).trim() : trimmed
-  if (unknown.test(inner)) return []
+  let read: string[]
+  try {
+    read = readList(text, rules)
+  } catch (error) {
+    if (!(error instanceof ListError)) throw error
+    throw new RowError(file, text, error.message)
+  }
   const names = new Set<string>()
-  item.lastIndex = 0
-  while (item.lastIndex < inner.length) {
-    const match = item.exec(inner)
-    if (match === null) throw new RowError(file, text, 'not a list of quoted names')
-    const name = (match[1] ?? match[2] ?? match[3] ?? '').replaceAll(/\\(.)/gs, '$1').trim()
+  for (const each of read) {
+    const name = each.trim()
+    refuseBadText(file, name)
     if (name === '' || name.length > maxLength) {
       const reason = `a name is empty or longer than ${maxLength} characters`
       throw new RowError(file, text, reason)
@@ -185,8 +267,3 @@ function parseList({ file, maxLength, maxItems }: ListColumn, text: string): str
   }
   return [...names]
 }
-
-const cleaners = {
-  source_id: cleanSourceId,
-  ...Object.fromEntries(columnNames.map((name) => [name, cleanerOf(columns[name])])),
-} as Record<keyof StagedRow, Clean>

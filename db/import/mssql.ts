@@ -7,6 +7,7 @@ import {
   column,
   columnNames,
   isNullable,
+  sourceId,
   stagedColumns,
 } from '../../catalogue/columns.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
@@ -19,7 +20,8 @@ import {
 } from '../dialects/mssql-connection.ts'
 import type { MssqlSettings } from '../dialects/mssql-url.ts'
 import { ImportError } from './errors.ts'
-import type { BatchRow, ImportSummary, OpenStage, Stage } from './import.ts'
+import type { BatchRow, ImportSummary, LeftOut, OpenStage, Stage, StageOptions } from './import.ts'
+import { earlierRow, severalTitles } from './left-out.ts'
 
 type Counts = Pick<ImportSummary, 'added' | 'changed' | 'unchanged' | 'removed'>
 
@@ -31,7 +33,7 @@ const lockTimeout = 10_000
  * `animes_clean`, then the procedure `merge_animes`, all in one transaction.
  */
 export function mssqlStage(settings: MssqlSettings): OpenStage {
-  return async ({ replace, dryRun }) => {
+  return async (options) => {
     // The procedure takes as long as it takes.
     const forImport = { ...settings, requestTimeout: 0 }
     const connection = await openConnection(forImport, await authenticationOf(settings))
@@ -42,7 +44,7 @@ export function mssqlStage(settings: MssqlSettings): OpenStage {
         connection,
         'select count(*) as titles from animes',
       )
-      return stageOf(connection, rows[0]!.titles, replace, dryRun)
+      return stageOf(connection, rows[0]!.titles, options)
     } catch (error) {
       await closeConnection(connection)
       throw error
@@ -53,23 +55,45 @@ export function mssqlStage(settings: MssqlSettings): OpenStage {
 function stageOf(
   connection: Connection,
   existing: number,
-  replace: boolean,
-  dryRun: boolean,
+  { replace, dryRun, given, hasSourceIds, natural }: StageOptions,
 ): Stage {
   const name = randomUUID()
   const isFirst = firstOfEach()
   let committing: Promise<void> | undefined
   let aborted = false
   let loading: BulkLoading | undefined
+  let unnamed = false
+
+  /** Finds the titles of the rows without a `source_id`. */
+  async function settle(): Promise<LeftOut[]> {
+    await loading?.end()
+    if (!unnamed) return []
+    const { rows } = await execute<{ line: number; title: string; several: boolean }>(
+      connection,
+      (done) => {
+        const request = new Request('identify_animes', done)
+        request.addParameter('batch', TYPES.NVarChar, name)
+        request.addParameter('by_type', TYPES.Bit, natural.includes('type'))
+        request.addParameter('by_year', TYPES.Bit, natural.includes('year'))
+        request.addParameter('sourceless', TYPES.Bit, hasSourceIds)
+        return request
+      },
+      'callProcedure',
+    )
+    return rows.map(({ line, title, several }) => ({
+      row: { line, title, source_id: null },
+      reason: several ? severalTitles(natural) : earlierRow(natural),
+    }))
+  }
 
   async function finish(): Promise<Counts> {
-    await loading?.end()
     const { rows } = await execute<Counts>(
       connection,
       (done) => {
         const request = new Request('merge_animes', done)
         request.addParameter('batch', TYPES.NVarChar, name)
         request.addParameter('replace', TYPES.Bit, replace)
+        request.addParameter('given', TYPES.NVarChar, `,${given},`)
         return request
       },
       'callProcedure',
@@ -94,12 +118,17 @@ function stageOf(
     existing,
     load: async (rows) => {
       const fresh: BatchRow[] = []
-      const left: BatchRow[] = []
-      for (const row of rows) (isFirst(row) ? fresh : left).push(row)
+      const left: LeftOut[] = []
+      for (const row of rows) {
+        if (row.source_id === null) unnamed = true
+        if (row.source_id === null || isFirst(row.source_id)) fresh.push(row)
+        else left.push({ row, reason: earlierRow([sourceId.file]) })
+      }
       loading ??= bulkLoad(connection, name)
       await loading.write(fresh)
       return left
     },
+    settle,
     finish,
     abort: async () => {
       aborted = true
@@ -110,18 +139,18 @@ function stageOf(
   }
 }
 
-/** Tells whether a row is the first with its `source_id`: a bit for each id, in pages of 1 KiB. */
-function firstOfEach(): (row: BatchRow) => boolean {
+/** Tells whether an id comes for the first time: a bit for each id, in pages of 1 KiB. */
+function firstOfEach(): (id: number) => boolean {
   const pages = new Map<number, Uint8Array>()
-  return ({ source_id }) => {
-    const at = Math.floor(source_id / 8192)
+  return (id) => {
+    const at = Math.floor(id / 8192)
     let page = pages.get(at)
     if (page === undefined) {
       page = new Uint8Array(1024)
       pages.set(at, page)
     }
-    const byte = (source_id % 8192) >> 3
-    const bit = 1 << (source_id & 7)
+    const byte = (id % 8192) >> 3
+    const bit = 1 << (id & 7)
     if ((page[byte]! & bit) !== 0) return false
     page[byte]! |= bit
     return true
@@ -166,7 +195,9 @@ function bulkLoad(connection: Connection, name: string): BulkLoading {
     error ? reject(error) : resolve(),
   )
   load.addColumn('batch', TYPES.NVarChar, { nullable: false, length: 64 })
-  load.addColumn('source_id', TYPES.Int, { nullable: false })
+  for (const name of ['exported_id', 'line', 'source_id']) {
+    load.addColumn(name, TYPES.Int, { nullable: true })
+  }
   for (const name of columnNames) {
     const { type, ...options } = typeOf(column(name))
     load.addColumn(name, type, { nullable: isNullable(name), ...options })
@@ -206,6 +237,8 @@ async function* staged(
   batches: AsyncIterable<BatchRow[]>,
 ): AsyncGenerator<(string | number | null)[]> {
   for await (const rows of batches) {
-    for (const row of rows) yield [batch, ...stagedColumns.map((name) => row[name])]
+    for (const row of rows) {
+      yield [batch, row.exported_id ?? null, row.line, ...stagedColumns.map((name) => row[name])]
+    }
   }
 }

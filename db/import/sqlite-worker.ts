@@ -1,21 +1,23 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { stagedColumns } from '../../catalogue/columns.ts'
+import { sourceId, stagedColumns } from '../../catalogue/columns.ts'
 import { openConnection } from '../dialects/sqlite.ts'
+import { earlierRow } from './left-out.ts'
 import { type FlatRows, phases, type Reply, type Request, type Start } from './sqlite.ts'
+import { type NaturalRow, naturalLoader } from './sqlite-natural.ts'
 
 /** The import's transaction: starts with the thread, ends with `finish` or rolls back with it. */
-const { path, replace, dryRun, phase } = workerData as Start
+const { path, replace, dryRun, phase, given, hasSourceIds, natural } = workerData as Start
 
 const width = stagedColumns.length
 const names = stagedColumns.join(', ')
 // Titles compare without regard to case; a change of case is a change all the same.
-const changed = `(${stagedColumns.map((name) => `a.${name} collate binary`)}) is not
-  (${stagedColumns.map((name) => `b.${name}`)})`
+const changed = `(${given.map((name) => `a.${name} collate binary`)}) is not
+  (${given.map((name) => `b.${name}`)})`
 
 let db: DatabaseSync
 let existing: number
-let load: (rows: FlatRows) => number[]
+let load: (rows: FlatRows) => NonNullable<Reply['left']>
 let indexes: string[] = []
 const counts = { added: 0, changed: 0, unchanged: 0, removed: 0 }
 
@@ -26,7 +28,7 @@ function open(): Reply {
     pragma busy_timeout = 5000;
     pragma cache_size = -8192;
     pragma foreign_keys = off;
-    create temp table seen (source_id integer primary key, line integer);
+    create temp table seen (source_id integer primary key, nth integer);
     create temp table batch (${names});
     begin immediate
   `)
@@ -41,33 +43,58 @@ function open(): Reply {
     `insert into anime_genres (genre, anime_id)
      select g.value, a.id from animes a, json_each(a.genres) g where a.id > ?`,
   )
+  const loadNatural = naturalLoader(db, { existing, hasSourceIds, natural, given, changed })
   load = (rows) => {
-    const { left, values } = takeFirst(rows)
-    const last = lastId.get()!.id!
-    const added = insert(values)
-    addGenres.run(last)
+    const { positions, values, unnamed } = parted(rows)
+    const first = takeFirst(positions, values)
+    const last = Number(lastId.get()!.id)
+    const added = insert(first.values)
     counts.added += added
-    counts.unchanged += values.length / width - added
-    return left
+    counts.unchanged += first.values.length / width - added
+    const { left, ...others } = loadNatural(unnamed, last)
+    for (const name of ['added', 'changed', 'unchanged'] as const) counts[name] += others[name]
+    addGenres.run(last)
+    return [...first.left, ...left]
   }
   return { existing }
 }
 
+/** The rows that have a `source_id`, flat with their positions, and those that have none. */
+function parted({ values, exported }: FlatRows) {
+  const all = Array.from({ length: values.length / width }, (_, position) => position)
+  const isNamed = (position: number) => values[position * width] !== null
+  if (all.every(isNamed)) return { positions: all, values, unnamed: [] }
+  const cells = (position: number) => values.slice(position * width, (position + 1) * width)
+  const positions = all.filter(isNamed)
+  const unnamed: NaturalRow[] = all
+    .filter((position) => !isNamed(position))
+    .map((position) => ({
+      position,
+      exportedId: exported?.[position] ?? null,
+      values: cells(position),
+    }))
+  return { positions, values: positions.flatMap(cells), unnamed }
+}
+
 /** Takes the rows whose `source_id` is new to this import, and tells the positions of the others. */
 function firstOfEach() {
-  const insertSeen = rowInsert('seen', ['source_id', 'line'], 'or ignore')
-  const lineSeen = db.prepare('select line from seen where source_id = ?')
-  return ({ lines, values }: FlatRows) => {
-    const fresh = insertSeen(lines.flatMap((line, position) => [values[position * width]!, line]))
-    if (fresh === lines.length) return { left: [], values }
+  const insertSeen = rowInsert('seen', ['source_id', 'nth'], 'or ignore')
+  const nthSeen = db.prepare('select nth from seen where source_id = ?')
+  let before = 0
+  return (positions: number[], values: SQLInputValue[]) => {
+    const nth = before
+    before += positions.length
+    const fresh = insertSeen(positions.flatMap((_, at) => [values[at * width]!, nth + at]))
+    if (fresh === positions.length) return { left: [], values }
     const taken: SQLInputValue[] = []
-    const left = [...lines.keys()].filter((position) => {
-      const row = values.slice(position * width, (position + 1) * width)
-      const isFirst = lineSeen.get(row[0]!)!.line === lines[position]
+    const left = positions.filter((_, at) => {
+      const row = values.slice(at * width, (at + 1) * width)
+      const isFirst = nthSeen.get(row[0]!)!.nth === nth + at
       if (isFirst) taken.push(...row)
       return !isFirst
     })
-    return { left, values: taken }
+    const reason = earlierRow([sourceId.file])
+    return { left: left.map((position) => ({ position, reason })), values: taken }
   }
 }
 
@@ -76,6 +103,7 @@ function merge() {
   const insertBatch = rowInsert('batch', stagedColumns)
   const clearBatch = db.prepare('delete from batch')
   const joined = 'animes a join batch b on b.source_id = a.source_id'
+  const hasGenres = given.includes('genres')
   const dropGenres = db.prepare(
     `delete from anime_genres where anime_id in (select a.id from ${joined} where a.genres <> b.genres)`,
   )
@@ -84,7 +112,7 @@ function merge() {
      select g.value, a.id from ${joined}, json_each(b.genres) g where a.genres <> b.genres`,
   )
   const update = db.prepare(
-    `update animes as a set (${names}) = (${stagedColumns.map((name) => `b.${name}`)})
+    `update animes as a set (${given}) = (${given.map((name) => `b.${name}`)})
      from batch b where b.source_id = a.source_id and ${changed}`,
   )
   const add = db.prepare(
@@ -94,8 +122,10 @@ function merge() {
   return (values: SQLInputValue[]): number => {
     clearBatch.run()
     insertBatch(values)
-    dropGenres.run()
-    addGenres.run()
+    if (hasGenres) {
+      dropGenres.run()
+      addGenres.run()
+    }
     const updated = Number(update.run().changes)
     counts.changed += updated
     counts.unchanged -= updated
@@ -104,7 +134,7 @@ function merge() {
 }
 
 function finish(): Reply {
-  if (replace) counts.removed = removeUnseen()
+  if (replace && existing > 0) counts.removed = removeUnseen()
   // Short sorted runs stay in the processor's cache, and a second thread sorts the next meanwhile.
   db.exec('pragma cache_size = -2048; pragma threads = 1')
   for (const sql of indexes) {
@@ -122,7 +152,8 @@ function finish(): Reply {
 }
 
 function removeUnseen(): number {
-  const unseen = 'source_id is null or source_id not in (select source_id from seen)'
+  const unseen = `id not in (select id from kept)
+    and (source_id is null or source_id not in (select source_id from seen))`
   db.exec(`delete from anime_genres where anime_id in (select id from animes where ${unseen})`)
   return Number(db.prepare(`delete from animes where ${unseen}`).run().changes)
 }

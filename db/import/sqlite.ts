@@ -1,22 +1,21 @@
 import { Worker } from 'node:worker_threads'
 import { stagedColumns } from '../../catalogue/columns.ts'
 import { ImportError } from './errors.ts'
-import type { BatchRow, ImportSummary, OpenStage, Stage } from './import.ts'
+import type { BatchRow, ImportSummary, OpenStage, Stage, StageOptions } from './import.ts'
 
 /** Rows for the worker: flat, since copying a thousand objects between threads costs three times. */
 export interface FlatRows {
-  lines: number[]
   /** `stagedColumns` of the first row, then of the second, and so on. */
   values: (string | number | null)[]
+  /** The ids under which this service exported the rows, where the file has them. */
+  exported?: (number | null)[]
 }
 
 /** How far an import is. Who moves it on from `loading` has decided how it ends. */
 export const phases = { loading: 0, committing: 1, aborted: 2 } as const
 
-export interface Start {
+export interface Start extends StageOptions {
   path: string
-  replace: boolean
-  dryRun: boolean
   /** One of `phases`, in memory that both threads see. */
   phase: Int32Array<SharedArrayBuffer>
 }
@@ -26,8 +25,8 @@ export type Request = { load: FlatRows } | { finish: true }
 /** What the worker answers to each request in turn; the first answer is to its start. */
 export interface Reply {
   existing?: number
-  /** Positions, within the batch, of the rows left out. */
-  left?: number[]
+  /** Positions, within the batch, of the rows left out, and why. */
+  left?: { position: number; reason: string }[]
   counts?: Pick<ImportSummary, 'added' | 'changed' | 'unchanged' | 'removed'>
   error?: { message: string; errcode: number | undefined }
 }
@@ -37,12 +36,12 @@ export interface Reply {
  * and inserting overlap and a server that fills its database goes on answering.
  */
 export function sqliteStage(path: string): OpenStage {
-  return async ({ replace, dryRun }) => {
+  return async (options) => {
     const phase = new Int32Array(new SharedArrayBuffer(4))
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
       // What the process preloads (telemetry) is not for a worker.
       execArgv: [],
-      workerData: { path, replace, dryRun, phase } satisfies Start,
+      workerData: { ...options, path, phase } satisfies Start,
       // Batches are short-lived; a young generation left to itself grows to some 50 MB.
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
@@ -65,7 +64,7 @@ function stageOf(worker: Worker, ask: Ask, phase: Start['phase'], existing: numb
     existing,
     load: async (rows) => {
       const { left } = await ask({ load: flatten(rows) })
-      return left!.map((position) => rows[position]!)
+      return left!.map(({ position, reason }) => ({ row: rows[position]!, reason }))
     },
     finish: async () => {
       finishing = ask({ finish: true })
@@ -83,11 +82,11 @@ function stageOf(worker: Worker, ask: Ask, phase: Start['phase'], existing: numb
 }
 
 function flatten(rows: BatchRow[]): FlatRows {
-  const flat: FlatRows = { lines: [], values: [] }
+  const flat: FlatRows = { values: [] }
   for (const row of rows) {
-    flat.lines.push(row.line)
-    for (const column of stagedColumns) flat.values.push(row[column])
+    for (const name of stagedColumns) flat.values.push(row[name])
   }
+  if (rows[0]?.exported_id !== undefined) flat.exported = rows.map((row) => row.exported_id ?? null)
   return flat
 }
 

@@ -4,8 +4,8 @@ import type { Migration } from 'kysely/migration'
 import type { Dialect } from '../dialects/dialect.ts'
 
 /**
- * What only SQL Server needs: cleaned rows on their way into the catalogue, the procedure by which
- * `npm run import` merges them, and the one by which Data Factory cleans its raw text first. A later
+ * What only SQL Server needs: cleaned rows on their way into the catalogue, the procedures by which
+ * `npm run import` finds the titles of those without a `source_id` and merges all, and the one by which Data Factory cleans its raw text first. A later
  * change of a procedure is a migration that drops and creates it again.
  */
 export const merge = ({ name, types }: Dialect): Migration => ({
@@ -14,18 +14,21 @@ export const merge = ({ name, types }: Dialect): Migration => ({
     await db.schema
       .createTable('animes_clean')
       .addColumn('batch', types.code(64), (c) => c.notNull())
-      .addColumn('source_id', types.integer, (c) => c.notNull())
+      .addColumn('position', sql`bigint`, (c) => c.identity().notNull())
+      .addColumn('source_id', types.integer)
+      .addColumn('exported_id', types.integer)
+      .addColumn('line', types.integer)
       .addColumn('title', types.title(400), (c) => c.notNull())
       .addColumn('type', types.code(16), (c) => c.notNull())
       .addColumn('year', types.integer)
       .addColumn('score', types.score)
       .addColumn('episodes', types.integer)
       .addColumn('genres', types.longText, (c) => c.notNull())
-      .addColumn('position', sql`bigint`, (c) => c.identity().notNull())
-      .addPrimaryKeyConstraint('animes_clean_pk', ['batch', 'source_id'])
+      .addColumn('known', types.integer)
+      .addPrimaryKeyConstraint('animes_clean_pk', ['batch', 'position'])
       .execute()
     await sql`drop procedure if exists import_animes`.execute(db)
-    for (const procedure of ['merge_animes', 'import_animes']) {
+    for (const procedure of ['identify_animes', 'merge_animes', 'import_animes']) {
       const text = await readFile(new URL(`0005-merge/${procedure}.sql`, import.meta.url), 'utf8')
       await sql.raw(text).execute(db)
     }

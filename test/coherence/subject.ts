@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import { openDatabase } from '../../db/database.ts'
 import { generateCsv } from '../../db/import/generate.ts'
-import { importCsv } from '../../db/import/import.ts'
+import { importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
 import { openBooks } from '../books/store.ts'
@@ -64,7 +64,7 @@ export const catalogue: Subject = {
         : await freshDatabase(t)
     const database = await openDatabase(url)
     await migrate(database)
-    await importCsv(generateCsv(1), openStage(url, database))
+    await importCatalogue(generateCsv(1), openStage(url, database))
     await database.close()
     return url
   },

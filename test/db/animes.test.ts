@@ -12,7 +12,7 @@ import {
 } from '../../db/animes.ts'
 import { openDatabase } from '../../db/database.ts'
 import { generateCsv } from '../../db/import/generate.ts'
-import { importCsv } from '../../db/import/import.ts'
+import { importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import type { SortKey } from '../../db/keyset.ts'
 import { migrate } from '../../db/migrate.ts'
@@ -25,7 +25,8 @@ async function open(t: Test, titles = 0) {
   t.teardown(() => database.close())
   await migrate(database)
   const config = testConfig(t, { DATABASE_URL, JWT_SECRET: 'x'.repeat(32) })
-  if (titles > 0) await importCsv(generateCsv(titles), openStage(config.DATABASE_URL, database))
+  if (titles > 0)
+    await importCatalogue(generateCsv(titles), openStage(config.DATABASE_URL, database))
   return { ...database, path: DATABASE_URL.slice('sqlite:'.length) }
 }
 

@@ -2,6 +2,7 @@ import {
   createWriteStream,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
@@ -83,6 +84,32 @@ t.test('exit code 2 and a rejects file when some are not', async (t) => {
   )
   t.equal((await imports('a.csv', '--dry-run')).code, 2)
   t.ok(existsSync(path('a.csv.rejects.csv')), 'the default name')
+})
+
+t.test('every way out leaves the rejected rows complete', async (t) => {
+  const { imports, write, path } = workplace(t)
+  const lines = (name: string) => readFileSync(path(name), 'utf8').split('\r\n').length - 2
+  write('all.csv', small(bad, bad, bad, bad, bad))
+  const all = await imports('all.csv')
+  t.match(all, {
+    code: 1,
+    stderr: /^import: all 5 rows were rejected; line 2: year: [^\n]+"soon"$/m,
+  })
+  t.equal(lines('all.csv.rejects.csv'), 5, 'when all are rejected')
+  const rows = [good, ...Array.from({ length: 5000 }, () => bad)]
+  write('broken.csv', `${small(...rows)}9,"never closed`)
+  t.match(await imports('broken.csv', '--rejects', 'out.csv'), { code: 1, stderr: /never closed/ })
+  t.ok(lines('out.csv') >= 5000, 'when the file ends badly')
+  write('out.csv', 'what was there')
+  t.match(await imports('none.csv', '--rejects', 'out.csv'), { code: 1 })
+  t.equal(readFileSync(path('out.csv'), 'utf8'), 'what was there', 'or what was there')
+  write('many.csv', small(...rows))
+  t.match(await imports('many.csv', '--rejects', 'out.csv'), { code: 2, stderr: /rejected rows: / })
+  t.equal(lines('out.csv'), 5000, 'when some are taken')
+  t.same(
+    readdirSync(path('.')).filter((name) => name.includes('partial')),
+    [],
+  )
 })
 
 t.test('exit code 1, one line on stderr and nothing done otherwise', async (t) => {

@@ -3,7 +3,7 @@ import { type Connection, TYPES } from 'tedious'
 import { openDatabase } from '../../db/database.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
 import { generateCsv } from '../../db/import/generate.ts'
-import { type ImportOptions, importCsv } from '../../db/import/import.ts'
+import { type ImportOptions, importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
 import type { Teardown } from '../support/app.ts'
@@ -14,7 +14,7 @@ import { csvOf, odd, type Raw, taken } from './cleaning-cases.ts'
 interface Catalogue {
   url: string
   database: Database
-  import: (csv: Iterable<string>, options?: ImportOptions) => ReturnType<typeof importCsv>
+  import: (csv: Iterable<string>, options?: ImportOptions) => ReturnType<typeof importCatalogue>
   titles: () => Promise<unknown[]>
   genres: () => Promise<string[]>
   outbox: () => Promise<string[]>
@@ -30,7 +30,8 @@ async function openCatalogue(t: Teardown, url: string): Promise<Catalogue> {
   return {
     url,
     database,
-    import: (csv, options) => importCsv(csv, openStage(config.DATABASE_URL, database), options),
+    import: (csv, options) =>
+      importCatalogue(csv, openStage(config.DATABASE_URL, database), options),
     titles: async () => {
       const query = reader.selectFrom('animes').orderBy('id')
       const columns = ['source_id', 'title', 'type', 'year', 'score', 'episodes', 'genres'] as const
@@ -163,7 +164,7 @@ t.test('the procedure, given the raw text by Data Factory', { skip: withoutMssql
 
   await t.test('cleans it as the importer does', async (t) => {
     await stageRaw(sql.connection, 'run 1', odd)
-    const { added, rejected } = await sqlite.import(csvOf(odd))
+    const { added, rejected } = await sqlite.import(csvOf(odd), { strict: true })
     const [counts] = await sql.run("exec import_animes 'run 1', 0")
     t.strictSame(counts, { added, changed: 0, unchanged: 0, removed: 0, skipped: rejected })
     const rows = (await mssql.titles()) as object[]
@@ -205,7 +206,7 @@ t.test('the procedure, given the raw text by Data Factory', { skip: withoutMssql
 t.test('nobody sees half an import, and nobody waits for it', { skip: withoutMssql }, async (t) => {
   const { database, url } = await onMssql(t)
   const config = testConfig(t, { DATABASE_URL: url, JWT_SECRET: 'x'.repeat(32) })
-  await importCsv(generateCsv(500), openStage(config.DATABASE_URL, database))
+  await importCatalogue(generateCsv(500), openStage(config.DATABASE_URL, database))
   const counts = new Set<number>()
   let importing = true
   const reading = (async () => {
@@ -214,7 +215,7 @@ t.test('nobody sees half an import, and nobody waits for it', { skip: withoutMss
       counts.add(rows.length)
     }
   })()
-  await importCsv(generateCsv(3000), openStage(config.DATABASE_URL, database))
+  await importCatalogue(generateCsv(3000), openStage(config.DATABASE_URL, database))
   importing = false
   await reading
   const rows = await database.reader.selectFrom('animes').select('id').execute()

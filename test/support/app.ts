@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../app.ts'
 import { type Config, loadConfig } from '../../config.ts'
 import { generateCsv } from '../../db/import/generate.ts'
-import { importCsv } from '../../db/import/import.ts'
+import { importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { type Teardown, temporaryFolder } from './teardown.ts'
 import { until } from './until.ts'
@@ -63,7 +63,7 @@ export async function startApp(
   await app.ready()
   await app.databaseState.connected
   if (titles > 0) {
-    await importCsv(generateCsv(titles), openStage(config.DATABASE_URL, app.database))
+    await importCatalogue(generateCsv(titles), openStage(config.DATABASE_URL, app.database))
     await told(app)
   }
   return app

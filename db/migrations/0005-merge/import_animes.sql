@@ -42,7 +42,11 @@ begin
   insert into #remaining (text_id, remaining)
   select id, replace(replace(replace(replace(inside, N'\\', @backslash), N'\''', @single), N'\"', @double), N'\', @dropped)
   from #genre_texts where bad = 0 and not (lower(inside) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan'))
-  set @remaining = @@rowcount
+  -- A backslash that escapes no quote and no backslash is left to npm run import, which knows them all.
+  update t set bad = 1 from #genre_texts t join #remaining r on r.text_id = t.id
+  where charindex(@dropped, r.remaining) > 0
+  delete from #remaining where charindex(@dropped, remaining) > 0
+  set @remaining = (select count(*) from #remaining)
 
   create table #names (
     text_id int not null, position int not null, name nvarchar(max) collate Latin1_General_BIN2, bare bit not null)
@@ -82,10 +86,7 @@ begin
     where bad = 0 and remaining <> N'' and remaining <> N','
     set @remaining = @@rowcount
   end
-  -- A backslash goes, unless nothing follows it.
-  update #names set name = substring(name, 1, len(name) - 1) + @backslash
-  where bare = 1 and right(name, 1) = @dropped
-  update #names set name = trim(@blanks from coalesce(replace(replace(replace(replace(name, @dropped, N''), @backslash, N'\'), @single, N''''), @double, N'"'), N''))
+  update #names set name = trim(@blanks from coalesce(replace(replace(replace(name, @backslash, N'\'), @single, N''''), @double, N'"'), N''))
   update t set bad = 1 from #genre_texts t
   where exists (select 1 from #names n where n.text_id = t.id
     and (n.name = N'' or len(n.name) > 64))

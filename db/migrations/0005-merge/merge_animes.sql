@@ -1,10 +1,17 @@
 -- Merges the rows of a batch of animes_clean into the catalogue: what differs is changed, what is missing
--- is added and, with @replace, what is too much is removed. Gives the counts; @skipped is passed on.
-create procedure merge_animes @batch nvarchar(64), @replace bit = 0, @skipped int = 0 as
+-- is added and, with @replace, what is too much is removed. Columns that are not among @given, such as
+-- N',title,year,', are not touched on titles that are there. Gives the counts; @skipped is passed on.
+create procedure merge_animes @batch nvarchar(64), @replace bit = 0, @skipped int = 0,
+  @given nvarchar(400) = N',title,type,year,score,episodes,genres,' as
 begin
   set nocount on
   set xact_abort on
-  declare @lock_result int, @rows int, @added int, @changed int, @removed int = 0
+  declare @lock_result int, @rows int, @added int, @changed int, @removed int = 0, @last int
+  declare @type bit = case when @given like N'%,type,%' then 1 else 0 end,
+    @year bit = case when @given like N'%,year,%' then 1 else 0 end,
+    @score bit = case when @given like N'%,score,%' then 1 else 0 end,
+    @episodes bit = case when @given like N'%,episodes,%' then 1 else 0 end,
+    @genres bit = case when @given like N'%,genres,%' then 1 else 0 end
 
   begin transaction
   -- One import at a time, whoever calls.
@@ -15,39 +22,49 @@ begin
   set @rows = (select count(*) from animes_clean where batch = @batch)
   -- With @replace, a batch of nothing would empty the catalogue.
   if @rows = 0 throw 51002, 'no row of the batch can be taken', 1
+  set @last = (select coalesce(max(id), 0) from animes)
 
-  create table #genre_changes (
-    source_id int not null primary key, genres nvarchar(max) collate Latin1_General_BIN2)
-  insert into #genre_changes (source_id, genres)
-  select c.source_id, c.genres from animes_clean c left join animes a on a.source_id = c.source_id
-  where c.batch = @batch and (a.id is null or a.genres collate Latin1_General_BIN2 <> c.genres)
-  delete from anime_genres where anime_id in (
-    select a.id from animes a join #genre_changes g on g.source_id = a.source_id)
+  update c set known = a.id
+  from animes_clean c join animes a on a.source_id = c.source_id
+  where c.batch = @batch
 
-  update a set title = c.title, type = c.type, year = c.year, score = c.score, episodes = c.episodes,
-    genres = c.genres
-  from animes a join animes_clean c on c.batch = @batch and c.source_id = a.source_id
-  where a.title collate Latin1_General_BIN2 <> c.title or a.type <> c.type
-    or a.genres collate Latin1_General_BIN2 <> c.genres
-    or coalesce(a.year, -1) <> coalesce(c.year, -1)
-    or coalesce(a.score, -1) <> coalesce(c.score, -1)
-    or coalesce(a.episodes, -1) <> coalesce(c.episodes, -1)
+  create table #genre_changes (id int not null primary key, genres nvarchar(max) collate Latin1_General_BIN2)
+  insert into #genre_changes (id, genres)
+  select a.id, c.genres from animes_clean c join animes a on a.id = c.known
+  where c.batch = @batch and @genres = 1 and a.genres collate Latin1_General_BIN2 <> c.genres
+  delete from anime_genres where anime_id in (select id from #genre_changes)
+
+  update a set title = c.title,
+    type = case when @type = 1 then c.type else a.type end,
+    year = case when @year = 1 then c.year else a.year end,
+    score = case when @score = 1 then c.score else a.score end,
+    episodes = case when @episodes = 1 then c.episodes else a.episodes end,
+    genres = case when @genres = 1 then c.genres else a.genres end
+  from animes a join animes_clean c on c.batch = @batch and c.known = a.id
+  where a.title collate Latin1_General_BIN2 <> c.title or (@type = 1 and a.type <> c.type)
+    or (@genres = 1 and a.genres collate Latin1_General_BIN2 <> c.genres)
+    or (@year = 1 and coalesce(a.year, -1) <> coalesce(c.year, -1))
+    or (@score = 1 and coalesce(a.score, -1) <> coalesce(c.score, -1))
+    or (@episodes = 1 and coalesce(a.episodes, -1) <> coalesce(c.episodes, -1))
   set @changed = @@rowcount
 
   insert into animes (source_id, title, type, year, score, episodes, genres)
   select c.source_id, c.title, c.type, c.year, c.score, c.episodes, c.genres from animes_clean c
-  where c.batch = @batch and not exists (select 1 from animes a where a.source_id = c.source_id)
+  where c.batch = @batch and c.known is null
   order by c.position
   set @added = @@rowcount
 
+  -- A title that the API adds meanwhile has its genres already.
+  insert into #genre_changes (id, genres)
+  select a.id, a.genres from animes a
+  where a.id > @last and not exists (select 1 from anime_genres g where g.anime_id = a.id)
   insert into anime_genres (genre, anime_id)
-  select cast(n.value as nvarchar(64)), a.id
-  from #genre_changes g join animes a on a.source_id = g.source_id cross apply openjson(g.genres) n
+  select cast(n.value as nvarchar(64)), g.id from #genre_changes g cross apply openjson(g.genres) n
 
   if @replace = 1
   begin
-    delete from animes where source_id is null or not exists (
-      select 1 from animes_clean c where c.batch = @batch and c.source_id = animes.source_id)
+    delete from animes where id <= @last and not exists (
+      select 1 from animes_clean c where c.batch = @batch and c.known = animes.id)
     set @removed = @@rowcount
   end
 

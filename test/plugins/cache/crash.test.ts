@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openDatabase } from '../../../db/database.ts'
 import { generateCsv } from '../../../db/import/generate.ts'
-import { importCsv } from '../../../db/import/import.ts'
+import { importCatalogue } from '../../../db/import/import.ts'
 import { openStage } from '../../../db/import/stage.ts'
 import { migrate } from '../../../db/migrate.ts'
 import { adminHeaders, environment } from '../../coherence/subject.ts'
@@ -24,7 +24,7 @@ for (const [point, kept] of Object.entries(points)) {
       t.teardown(() => database.close())
       await migrate(database)
       const stage = openStage(url, database)
-      await importCsv(generateCsv(20), stage)
+      await importCatalogue(generateCsv(20), stage)
       const env = { ...environment, DATABASE_URL: url, REDIS_URL: redis.url }
       const dying = { ...env, NODE_OPTIONS: `--import=${preload}`, CRASH_AT: point }
       const [victim, witness] = await Promise.all([startServer(t, dying), startServer(t, env)])

@@ -1,0 +1,299 @@
+import {
+  type ColumnName,
+  columnNames,
+  fileNames,
+  type StagedRow,
+  stagedColumns,
+} from '../../catalogue/columns.ts'
+import {
+  columnNamesInFiles,
+  exportedId,
+  keyNames,
+  numberedList,
+  plain,
+} from '../../catalogue/names.ts'
+import { ImportError } from './errors.ts'
+import { hasBlanksBetween, unknownMark } from './lists.ts'
+import { type CellRules, cleanersOf, RowError } from './mapping.ts'
+
+type Name = keyof StagedRow
+type Positions = Partial<Record<Name, number[]>>
+
+/** What tells one title from another where a row has no `source_id`. */
+export const naturalKey = ['title', 'type', 'year'] as const
+export type NaturalColumn = (typeof naturalKey)[number]
+
+/** The columns of a file. */
+export interface Found {
+  header: readonly string[]
+  /** Where a row's value stands; of several, the first that says something, or of a list all. */
+  positions: Positions
+  /** The columns that tell a title where a row has no `source_id`. */
+  natural: NaturalColumn[]
+  /** Where an export of this service has the id of a title. */
+  exportedAt?: number
+  rules: CellRules
+  /** What is to be said of it, a line each. */
+  notes: string[]
+}
+
+export interface ColumnOptions extends CellRules {
+  /** Ours -> the file's, as `--map` gives them. */
+  map?: readonly (readonly [ours: string, theirs: string])[]
+  /** The columns of the file that tell one title from another. */
+  key?: readonly string[]
+}
+
+/**
+ * Finds the columns of a file by the names in its header, and where a name may mean several things, by the
+ * values of a sample of its rows.
+ * @throws ImportError when there is no title, when two columns could be one of ours, and for a `map` or
+ * `key` that names what is not there
+ */
+export function findColumns(
+  header: readonly string[],
+  sample: readonly (readonly string[])[],
+  options: ColumnOptions = {},
+): Found {
+  const { map = [], key, ...rules } = options
+  if (rules.strict) return strictColumns(header, rules)
+  const exportedAt = header.indexOf(exportedId)
+  if (exportedAt !== -1 && map.length === 0) return exportColumns(header, exportedAt)
+  const search = new Search(header, sample, rules)
+  for (const [ours, theirs] of map) search.map(ours, theirs)
+  if (key !== undefined) search.takeKey(key)
+  else if (search.positions.source_id === undefined) search.findKey()
+  for (const name of columnNames) if (search.positions[name] === undefined) search.find(name)
+  if (search.positions.title === undefined) throw new ImportError(search.noTitle())
+  return search.found()
+}
+
+/** Every column by its own name, in any case and order: what the twin on SQL Server takes. */
+function strictColumns(header: readonly string[], rules: CellRules): Found {
+  const names = header.map((name) => name.trim().toLowerCase())
+  const missing = stagedColumns
+    .map((name) => fileNames[name])
+    .filter((name) => !names.includes(name.toLowerCase()))
+  if (missing.length > 0) {
+    throw new ImportError(
+      `the header has no column ${missing.join(', ')}; it has ${listed(header)} (--strict wants a CSV in UTF-8)`,
+    )
+  }
+  const positions: Positions = {}
+  for (const name of stagedColumns) {
+    const at = names.indexOf(fileNames[name].toLowerCase())
+    if (at !== names.lastIndexOf(fileNames[name].toLowerCase())) {
+      throw new ImportError(`the column ${fileNames[name]} stands twice in the header`)
+    }
+    positions[name] = [at]
+  }
+  return { header, positions, natural: [], rules, notes: [] }
+}
+
+/** An export says by its first column that its cells are to be taken by the letter. */
+function exportColumns(header: readonly string[], exportedAt: number): Found {
+  const positions: Positions = {}
+  for (const name of stagedColumns) {
+    const at = header.indexOf(fileNames[name])
+    if (at !== -1) positions[name] = [at]
+  }
+  if (positions.title === undefined) throw new ImportError('the export has no title')
+  const natural = naturalKey.filter((name) => positions[name] !== undefined)
+  return { header, positions, natural, exportedAt, rules: { exact: true }, notes: [] }
+}
+
+export const listed = (names: readonly string[]): string =>
+  names
+    .slice(0, 40)
+    .map((name) => JSON.stringify(name.trim().slice(0, 40)))
+    .join(', ') || 'none'
+
+class Search {
+  readonly positions: Positions = {}
+  private readonly header: readonly string[]
+  private readonly sample: readonly (readonly string[])[]
+  private readonly plain: string[]
+  private readonly rules: CellRules
+  private readonly taken = new Set<number>()
+  private readonly notes: string[] = []
+  private natural: NaturalColumn[] | undefined
+
+  constructor(header: readonly string[], sample: readonly (readonly string[])[], rules: CellRules) {
+    this.header = header
+    this.sample = sample
+    this.plain = header.map(plain)
+    this.rules = rules
+  }
+
+  map(ours: string, theirs: string): void {
+    const name = ownName(ours)
+    this.take(name, [...(this.positions[name] ?? []), this.at('--map', theirs)])
+  }
+
+  /** One column with a source's ids, or columns that are title, type or year. */
+  takeKey(names: readonly string[]): void {
+    const places = names.map((name) => this.at('--key', name))
+    for (const name of naturalKey) if (this.positions[name] === undefined) this.find(name)
+    const natural = naturalKey.filter((name) => places.includes(this.positions[name]?.[0] ?? -1))
+    if (natural.length === places.length && natural.includes('title')) this.natural = natural
+    else if (places.length === 1) this.take('source_id', places)
+    else throw new ImportError('--key takes one column of ids, or title, type or year')
+  }
+
+  findKey(): void {
+    const own = new Set<string>(['id', ...columnNames])
+    // A list that this service gave over HTTP, whose ids are its own.
+    if (this.header.includes('id') && this.header.every((name) => own.has(name))) {
+      this.note('id', "passed over, as it may be this service's own (--key id: it is the source's)")
+      return
+    }
+    this.find('source_id')
+  }
+
+  find(name: Name): void {
+    const { sure, doubtful = [], chained = false } = namesOf(name)
+    if (name === 'genres') {
+      const numbered = this.where((each) => numberedList.test(each))
+      if (numbered.length > 0) {
+        this.take(name, numbered)
+        return
+      }
+    }
+    const groups: number[][] = []
+    for (const group of sure) groups.push(this.group(group))
+    for (const group of doubtful) groups.push(this.group(group).filter((at) => this.fits(name, at)))
+    const places = groups.filter((group) => group.length > 0)
+    const [first, second] = places[0] ?? []
+    if (first === undefined) return
+    if (chained && this.plain[first] !== this.plain[second ?? -1]) {
+      this.take(name, places.flat())
+      return
+    }
+    if (second !== undefined) {
+      const candidates = listed(places[0]!.map((at) => this.header[at]!))
+      throw new ImportError(
+        `the ${ourName(name)} may be ${candidates}: say which with --map ${ourName(name)}=NAME`,
+      )
+    }
+    this.take(name, [first])
+  }
+
+  noTitle(): string {
+    const known = namesOf('title').sure.join(' ').split(' ').slice(0, 8).join(', ')
+    return `no column for the title: the header has ${listed(this.header)}; known are ${known} and others, or --map title=NAME`
+  }
+
+  found(): Found {
+    const { header, positions, notes, rules } = this
+    const natural = this.natural ?? naturalKey.filter((name) => positions[name] !== undefined)
+    const blanks =
+      positions.genres !== undefined &&
+      rules.separator === undefined &&
+      this.hasBlanks(positions.genres)
+    const told = this.told()
+    return {
+      header,
+      positions,
+      natural,
+      rules: blanks ? { ...rules, blanks } : rules,
+      notes: told === undefined ? notes : [told, ...notes],
+    }
+  }
+
+  /** What was taken for what, unless every column has its own name. */
+  private told(): string | undefined {
+    const { positions, header } = this
+    const own = stagedColumns.every((name) => {
+      const at = positions[name]?.[0]
+      return at !== undefined && header[at]!.trim().toLowerCase() === fileNames[name].toLowerCase()
+    })
+    if (own) return undefined
+    const pairs = stagedColumns.flatMap((name) => {
+      const theirs = positions[name]?.map((at) => header[at]!.trim() || '""').join(' or ')
+      if (theirs === undefined) return []
+      return theirs === ourName(name) ? [theirs] : [`${ourName(name)} = ${theirs}`]
+    })
+    const missing = columnNames.filter((name) => positions[name] === undefined)
+    const without = missing.length > 0 ? `; no ${missing.join(', ')}` : ''
+    const by =
+      positions.source_id === undefined
+        ? `; a title is known by its ${(this.natural ?? naturalKey.filter((name) => positions[name] !== undefined)).join(', ')}`
+        : ''
+    return `columns: ${pairs.join(', ')}${without}${by}`
+  }
+
+  private take(name: Name, places: number[]): void {
+    this.positions[name] = places
+    for (const at of places) this.taken.add(at)
+  }
+
+  private where(test: (plain: string) => boolean): number[] {
+    return [...this.plain.keys()].filter((at) => !this.taken.has(at) && test(this.plain[at]!))
+  }
+
+  /** The columns with a name of the group, in the order of the group. */
+  private group(names: string): number[] {
+    return names.split(' ').flatMap((name) => this.where((each) => each === plain(name)))
+  }
+
+  private at(option: string, name: string): number {
+    const exact = this.header.findIndex((each) => each.trim() === name.trim())
+    const at = exact === -1 && plain(name) !== '' ? this.plain.indexOf(plain(name)) : exact
+    if (at === -1) {
+      throw new ImportError(
+        `${option}: the header has no column "${name}"; it has ${listed(this.header)}`,
+      )
+    }
+    return at
+  }
+
+  /** Whether at least half of what the column says can be a value of ours. */
+  private fits(name: Name, at: number): boolean {
+    const clean = cleanersOf(this.rules)[name]
+    const texts = this.sample
+      .map((row) => row[at] ?? '')
+      .filter((text) => !unknownMark.test(text.trim()))
+    if (this.sample.length === 0) return true
+    const wrong = texts.filter((text) => !canBe(clean, text))
+    const fits = texts.length > 0 && wrong.length * 2 <= texts.length
+    const doubt =
+      texts.length > 0 ? `no ${ourName(name)}: ${JSON.stringify(wrong[0]?.slice(0, 30))}` : 'empty'
+    if (!fits && texts.length > 0)
+      this.note(this.header[at]!, `passed over, its values are ${doubt}`)
+    return fits
+  }
+
+  private hasBlanks(places: number[]): boolean {
+    return hasBlanksBetween(this.sample.flatMap((row) => places.map((at) => row[at] ?? '')))
+  }
+
+  private note(column: string, text: string): void {
+    const note = `${column.trim()}: ${text}`
+    if (!this.notes.includes(note)) this.notes.push(note)
+  }
+}
+
+const namesOf = (name: Name) =>
+  name === 'source_id' ? keyNames : columnNamesInFiles[name as ColumnName]
+
+const ourName = (name: Name) => (name === 'source_id' ? 'id' : name)
+
+function ownName(text: string): Name {
+  const name = text.trim().toLowerCase()
+  if (name === 'id' || name === fileNames.source_id.toLowerCase()) return 'source_id'
+  const found = columnNames.find((each) => each === name)
+  if (found !== undefined) return found
+  throw new ImportError(
+    `--map: there is no column "${text}"; it takes id, ${columnNames.join(', ')}`,
+  )
+}
+
+function canBe(clean: (text: string) => unknown, text: string): boolean {
+  try {
+    clean(text)
+    return true
+  } catch (error) {
+    if (error instanceof RowError) return false
+    throw error
+  }
+}

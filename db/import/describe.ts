@@ -1,0 +1,28 @@
+import { stagedColumns } from '../../catalogue/columns.ts'
+import { listed } from './columns-found.ts'
+import { RowError, rowCleaner } from './mapping.ts'
+import type { OpenCatalogue } from './read.ts'
+
+const shownRows = 3
+
+/** What an import would read: the header, what was taken for what, and the first rows, clean. */
+export function describe({ found, sample }: OpenCatalogue): string {
+  const { header, positions, natural, notes } = found
+  const clean = rowCleaner(found)
+  const columns = stagedColumns.map((name) => {
+    const theirs = (positions[name] ?? []).map((at) => JSON.stringify(header[at]!.trim()))
+    const ours = name === 'source_id' ? 'id' : name
+    return `  ${ours.padEnd(9)} ${theirs.join(' or ') || 'not there'}`
+  })
+  const rows = sample.slice(0, shownRows).map((record) => {
+    try {
+      return `  ${JSON.stringify(clean(record))}`
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error
+      return `  rejected: ${error.column}: ${error.message}: ${JSON.stringify(error.value)}`
+    }
+  })
+  const known =
+    positions.source_id === undefined ? [`a title is known by its ${natural.join(', ')}`] : []
+  return [`header: ${listed(header)}`, ...columns, ...known, ...notes, 'rows:', ...rows].join('\n')
+}

@@ -1,0 +1,55 @@
+import { type ColumnOptions, type Found, findColumns } from './columns-found.ts'
+import { csvParser, sampleCsv } from './csv.ts'
+import { decoded, encodingOf } from './encoding.ts'
+import { type Format, formatOf, plainCsv } from './format.ts'
+import { jsonParser, sampleJson } from './json.ts'
+import { rowCleaner } from './mapping.ts'
+import type { BatchParser, RowHandlers } from './rows.ts'
+import { type Chunks, unpacked } from './unpack.ts'
+
+export interface ReadOptions extends ColumnOptions {
+  /** The encoding's name; found by looking at the text when it is not given. */
+  encoding?: string
+}
+
+/** A catalogue whose format and columns are known. */
+export interface OpenCatalogue {
+  found: Found
+  /** The first rows as they stand in the file. */
+  sample: readonly (readonly string[])[]
+  /** All of the text, for `parser`. */
+  text: AsyncIterable<Buffer | string>
+  parser: (handlers: Omit<RowHandlers, 'clean'>) => BatchParser
+}
+
+/** How much of the text decides on its encoding, its format and its columns, in bytes. */
+const headSize = 131_072
+
+/**
+ * Looks at the beginning of a file: unpacks it, finds its encoding, its format and its columns.
+ * @throws ImportError, in one line, for what is no catalogue
+ */
+export async function openCatalogue(source: Chunks, options: ReadOptions): Promise<OpenCatalogue> {
+  const { encoding: named, ...columnOptions } = options
+  const { head, whole, chunks } = await unpacked(source, headSize)
+  const { name, note } = encodingOf(head, options.strict ? 'utf-8' : named)
+  const start = new TextDecoder(name).decode(head, { stream: !whole })
+  const format = formatAs(start, options)
+  const isCsv = format.kind === 'csv'
+  // csv-parse decodes UTF-8 itself, and takes off the BOM.
+  const text = isCsv && name === 'utf-8' ? chunks : decoded(chunks, name)
+  const sampled = isCsv ? sampleCsv(start, whole, format) : sampleJson(start, whole, format.kind)
+  const found = findColumns(sampled.header, sampled.sample, columnOptions)
+  if (note !== undefined) found.notes.unshift(note)
+  const clean = rowCleaner(found)
+  const parser = (handlers: Omit<RowHandlers, 'clean'>) =>
+    isCsv
+      ? csvParser(format, { ...handlers, clean })
+      : jsonParser(format.kind, sampled.header, found, { ...handlers, clean })
+  return { found, sample: sampled.sample, text, parser }
+}
+
+function formatAs(start: string, { strict }: ReadOptions): Format {
+  const format = formatOf(start)
+  return strict ? plainCsv : format
+}

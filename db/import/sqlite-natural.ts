@@ -1,0 +1,133 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import { stagedColumns } from '../../catalogue/columns.ts'
+import type { StageOptions } from './import.ts'
+import { earlierRow, severalTitles } from './left-out.ts'
+import type { Reply } from './sqlite.ts'
+
+/** A row without a `source_id`: its `stagedColumns`, and where it stands in its batch. */
+export interface NaturalRow {
+  position: number
+  /** The id of the title in the export of this service that the row comes from. */
+  exportedId: number | null
+  values: SQLInputValue[]
+}
+
+interface Options extends Pick<StageOptions, 'hasSourceIds' | 'natural' | 'given'> {
+  existing: number
+  /** Whether a row `b` says something else than the title `a`. */
+  changed: string
+}
+
+type Left = NonNullable<Reply['left']>
+
+/**
+ * Loads rows that other columns than `source_id` tell: the title that has the id under which this
+ * service exported the row and still its name, else the one title with the same title, type and year (of
+ * these, what the file has). In a file that has source ids, only titles without one come into question.
+ */
+export function naturalLoader(db: DatabaseSync, options: Options) {
+  const { existing, hasSourceIds, natural, given, changed } = options
+  const names = stagedColumns.join(', ')
+  db.exec(`
+    create temp table unnamed (position integer primary key, exported_id integer, known integer,
+      candidates integer, ${names});
+    create temp table seen_keys (key text primary key) without rowid;
+    create temp table kept (id integer primary key)
+  `)
+  const places = natural.map((name) => stagedColumns.indexOf(name))
+  const keyOf = ({ exportedId, values }: NaturalRow) =>
+    exportedId === null ? JSON.stringify(places.map((at) => values[at])) : String(exportedId)
+  const see = db.prepare('insert or ignore into seen_keys (key) values (?)')
+  const insert = db.prepare(
+    `insert into unnamed (position, exported_id, ${names}) values (?, ?, ${stagedColumns.map(() => '?')})`,
+  )
+  const clear = db.prepare('delete from unnamed')
+  const identify = existing === 0 ? () => [] : identifier(db, hasSourceIds, natural)
+  const merge = merger(db, given, changed)
+  const add = db.prepare(
+    `insert into animes (${names}) select ${names} from unnamed where known is null order by position`,
+  )
+  const keep = db.prepare('insert or ignore into kept (id) select id from animes where id > ?')
+  return (rows: NaturalRow[], last: number) => {
+    const left: Left = []
+    const counts = { added: 0, changed: 0, unchanged: 0 }
+    if (rows.length === 0) return { left, ...counts }
+    clear.run()
+    for (const row of rows) {
+      if (see.run(keyOf(row)).changes === 0) {
+        left.push({
+          position: row.position,
+          reason: earlierRow(natural),
+        })
+      } else insert.run(row.position, row.exportedId, ...row.values)
+    }
+    left.push(...identify())
+    counts.changed = merge()
+    counts.added = Number(add.run().changes)
+    counts.unchanged = rows.length - left.length - counts.changed - counts.added
+    // What this import has added is no other row's title.
+    if (existing > 0) keep.run(last)
+    return { left, ...counts }
+  }
+}
+
+/** Finds the title of each row, and takes out the rows that could be several. */
+function identifier(db: DatabaseSync, hasSourceIds: boolean, natural: Options['natural']) {
+  const free = `a.id not in (select id from kept)${hasSourceIds ? ' and a.source_id is null' : ''}`
+  // By the index of titles, which takes no notice of case.
+  const sameTitle = 'a.title = unnamed.title and a.title = unnamed.title collate binary'
+  const same = natural.map((name) =>
+    name === 'title' ? sameTitle : `a.${name} is unnamed.${name}`,
+  )
+  const byExportedId = db.prepare(`
+    update unnamed set known = (select a.id from animes a
+      where a.id = unnamed.exported_id and ${sameTitle} and ${free})
+    where exported_id is not null`)
+  const byValues = db.prepare(`
+    update unnamed set (known, candidates) = (select min(a.id), count(*) from animes a
+      where ${same.join(' and ')} and ${free})
+    where known is null`)
+  const keep = db.prepare(
+    'insert or ignore into kept (id) select known from unnamed where known is not null',
+  )
+  // Of rows that only the ids of another database tell apart, one is the title, the others are new.
+  const oneEach = db.prepare(`
+    update unnamed set known = null where candidates = 1 and position > (
+      select min(b.position) from unnamed b where b.known = unnamed.known)`)
+  const several = db.prepare('select position from unnamed where candidates > 1')
+  const drop = db.prepare('delete from unnamed where candidates > 1')
+  const reason = severalTitles(natural)
+  return (): Left => {
+    byExportedId.run()
+    keep.run()
+    byValues.run()
+    const left = several.all().map(({ position }) => ({ position: Number(position), reason }))
+    if (left.length > 0) drop.run()
+    oneEach.run()
+    keep.run()
+    return left
+  }
+}
+
+/** Changes the titles that are known and differ, and gives how many. */
+function merger(db: DatabaseSync, given: Options['given'], changed: string) {
+  const joined = 'animes a join unnamed b on b.known = a.id'
+  const dropGenres = db.prepare(
+    `delete from anime_genres where anime_id in (select a.id from ${joined} where a.genres <> b.genres)`,
+  )
+  const addGenres = db.prepare(
+    `insert into anime_genres (genre, anime_id)
+     select g.value, a.id from ${joined}, json_each(b.genres) g where a.genres <> b.genres`,
+  )
+  const update = db.prepare(
+    `update animes as a set (${given}) = (${given.map((name) => `b.${name}`)})
+     from unnamed b where b.known = a.id and ${changed}`,
+  )
+  return (): number => {
+    if (given.includes('genres')) {
+      dropGenres.run()
+      addGenres.run()
+    }
+    return Number(update.run().changes)
+  }
+}
