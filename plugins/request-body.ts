@@ -29,7 +29,7 @@ async function requestBodyPlugin(app: FastifyInstance) {
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser(mergePatch, { parseAs: 'string' }, (request, body, done) => {
     if (request.method !== 'PATCH') return done(wrongType(request))
-    parseJson(request, body as string, done)
+    void parseJson(request, body as string, done)
   })
   app.removeContentTypeParser('text/plain')
   app.addContentTypeParser('*', (request, _payload, done) => done(wrongType(request)))
