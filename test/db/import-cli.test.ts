@@ -12,7 +12,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { gzipSync } from 'node:zlib'
+import { crc32, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { csvHeader, generateCsv } from '../../db/import/generate.ts'
 import { type Teardown, temporaryFolder } from '../support/app.ts'
@@ -129,8 +129,12 @@ t.test('exit code 1, one line on stderr and nothing done otherwise', async (t) =
     [['none.csv'], /there is no file none\.csv/],
     [['folder'], /the file is a folder/],
     [['empty.csv', '--replace'], /the file is empty/],
-    [['broken.csv.gz'], /not whole gzip data/],
-    [['notes.gz'], /not whole gzip data/],
+    [['broken.csv.gz'], /not whole gzip or zstd data/],
+    [['notes.gz'], /no column for the title: the header has "plain text"/],
+    [['good.csv', '--map', 'name'], /--map: got "name", wants title=NAME/],
+    [['good.csv', '--map', 'name=title'], /--map: there is no column "name"; it takes id, title/],
+    [['good.csv', '--scale', 'ten'], /--scale: got "ten", wants/],
+    [['good.csv', '--encoding', 'utf-9'], /--encoding: there is none called "utf-9"/],
     [['bad.csv', '--rejects', 'none/out.csv'], /cannot write the rejected rows: ENOENT/],
     [['bad.csv', '--rejects', 'bad.csv'], /bad\.csv is the file to import/],
   ]
@@ -152,6 +156,61 @@ t.test('a gz file is read as the file in it', async (t) => {
   write('a.csv.gz', gzipSync([...generateCsv(3000)].join('')))
   t.match(await imports('a.csv.gz'), { code: 0, stdout: /3000 added/ })
   t.equal(look('select title from animes').length, 3000)
+})
+
+t.test(
+  'a zip archive is read as the one catalogue in it, and standard input as a file',
+  async (t) => {
+    const { imports, start, write, titles } = workplace(t)
+    write('a.zip', zip({ 'notes.md': 'no', 'data/a.csv': small(good), '__MACOSX/a.csv': '' }))
+    t.match(await imports('a.zip'), { code: 0, stdout: /1 added/ })
+    write('two.zip', zip({ 'a.csv': small(good), 'b.csv': small(bad) }))
+    t.match(await imports('two.zip'), {
+      code: 1,
+      stderr: /^import: the zip archive has a\.csv, b\.csv: name one with --entry\n$/,
+    })
+    t.match(await imports('two.zip', '--entry', 'a.csv'), { code: 0, stdout: /1 unchanged/ })
+    write('book.zip', zip({ '[Content_Types].xml': '', 'xl/sheet.csv': '' }))
+    t.match(await imports('book.zip'), {
+      code: 1,
+      stderr: /an office document: save the sheet as CSV/,
+    })
+    write('cut.zip', zip({ 'a.csv': small(good) }).subarray(0, 40))
+    t.match(await imports('cut.zip'), {
+      code: 1,
+      stderr: /^import: the zip archive cannot be read: /,
+    })
+    const running = start('-')
+    running.child.stdin!.end(gzipSync(small(good, '2,Nana,,TV,2006,8.5,47,,,,[],[]')))
+    t.equal((await running.exited).code, 0)
+    t.equal(titles(), 2)
+  },
+)
+
+t.test('--list-columns says what each column is taken for, and needs no database', async (t) => {
+  const { imports, write, path } = workplace(t)
+  write('a.csv', 'uid,name,rating,Aired\n7,Akira,8.2,Jul 1988\n8,,9,\n')
+  const { code, stdout } = await imports('a.csv', '--list-columns', '--map', 'score=rating')
+  t.equal(code, 0)
+  t.equal(
+    stdout,
+    [
+      'header: "uid", "name", "rating", "Aired"',
+      '  id        "uid"',
+      '  title     "name"',
+      '  type      not there',
+      '  year      "Aired"',
+      '  score     "rating"',
+      '  episodes  not there',
+      '  genres    not there',
+      'columns: id = uid, title = name, year = Aired, score = rating; no type, episodes, genres',
+      'rows:',
+      '  {"source_id":7,"title":"Akira","type":"UNKNOWN","year":1988,"score":8.2,"episodes":null,"genres":"[]"}',
+      '  rejected: name: missing: ""',
+      '',
+    ].join('\n'),
+  )
+  t.notOk(existsSync(path('anime.db')))
 })
 
 t.test('--help says what there is', async (t) => {
@@ -225,6 +284,34 @@ t.test('peak memory does not grow with the file', async (t) => {
   const [low, high] = peaks as [number, number]
   t.ok(high / low <= 1.35, 'ten times the rows', { low, high })
 })
+
+/** A zip archive of these files, stored and not packed (APPNOTE 4.3). */
+function zip(files: Record<string, string>): Buffer {
+  const parts: Buffer[] = []
+  const directory: Buffer[] = []
+  for (const [name, text] of Object.entries(files)) {
+    const bytes = Buffer.from(text)
+    const common = Buffer.alloc(26)
+    common.writeUInt16LE(20, 0)
+    common.writeUInt32LE(crc32(bytes), 10)
+    common.writeUInt32LE(bytes.length, 14)
+    common.writeUInt32LE(bytes.length, 18)
+    common.writeUInt16LE(name.length, 22)
+    const at = Buffer.alloc(14)
+    at.writeUInt32LE(Buffer.concat(parts).length, 10)
+    directory.push(Buffer.from('PK\x01\x02\x14\0'), common, at, Buffer.from(name))
+    parts.push(Buffer.from('PK\x03\x04'), common, Buffer.from(name), bytes)
+  }
+  const before = Buffer.concat(parts)
+  const listed = Buffer.concat(directory)
+  const end = Buffer.alloc(22)
+  end.write('PK\x05\x06', 'latin1')
+  end.writeUInt16LE(Object.keys(files).length, 8)
+  end.writeUInt16LE(Object.keys(files).length, 10)
+  end.writeUInt32LE(listed.length, 12)
+  end.writeUInt32LE(before.length, 16)
+  return Buffer.concat([before, listed, end])
+}
 
 const data = join(root, '../shared/data')
 const real = [

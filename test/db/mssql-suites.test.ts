@@ -5,6 +5,7 @@ import { withoutMssql } from '../support/mssql.ts'
 /** Suites that do not care which database there is. */
 const suites = [
   'db/animes',
+  'db/import-keys',
   'db/migrate',
   'routes/animes',
   'routes/batch',

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { type Teardown, temporaryFolder } from './app.ts'
@@ -15,7 +15,7 @@ export interface Exit {
 }
 
 export interface Running {
-  child: ChildProcess
+  child: ChildProcessWithoutNullStreams
   /** All that the process has printed so far. */
   stdout: () => string
   stderr: () => string
@@ -43,7 +43,7 @@ export function run(
   const child = spawn(process.execPath, [join(root, script), ...args], {
     cwd,
     env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   })
   const printed = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => {
