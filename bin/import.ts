@@ -58,9 +58,16 @@ async function main(argv: string[]): Promise<number> {
     return 0
   }
   const file = await openSource(given.file, given.entry)
+  try {
+    return await read(given, file)
+  } finally {
+    file.chunks.destroy()
+  }
+}
+
+async function read(given: Arguments, file: SourceFile): Promise<number> {
   if (given.listColumns) {
     console.log(describe(await openCatalogue(file.chunks, given.reading)))
-    file.chunks.destroy()
     return 0
   }
   const config = loadConfig()

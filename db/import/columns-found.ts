@@ -12,9 +12,9 @@ import {
   numberedList,
   plain,
 } from '../../catalogue/names.ts'
+import { type CellRules, cleanersOf, RowError } from './cells.ts'
 import { ImportError } from './errors.ts'
 import { hasBlanksBetween, unknownMark } from './lists.ts'
-import { type CellRules, cleanersOf, RowError } from './mapping.ts'
 
 type Name = keyof StagedRow
 type Positions = Partial<Record<Name, number[]>>

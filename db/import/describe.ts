@@ -1,6 +1,7 @@
 import { stagedColumns } from '../../catalogue/columns.ts'
+import { RowError } from './cells.ts'
 import { listed } from './columns-found.ts'
-import { RowError, rowCleaner } from './mapping.ts'
+import { rowCleaner } from './mapping.ts'
 import type { OpenCatalogue } from './read.ts'
 
 const shownRows = 3

@@ -1,5 +1,6 @@
 import type { Transform } from 'node:stream'
-import { type CleanRow, RowError } from './mapping.ts'
+import { RowError } from './cells.ts'
+import type { CleanRow } from './mapping.ts'
 
 /** A row on its way to the database, with its line for the rejects file. */
 export type BatchRow = CleanRow & { line: number }

@@ -56,6 +56,8 @@ const small = (...rows: string[]) => [csvHeader.join(), ...rows, ''].join('\n')
 const good = '1,Akira,,MOVIE,1988,8.1,1,,,,[],[]'
 const bad = '2,Nana,,TV,soon,8.1,1,,,,[],[]'
 
+t.setTimeout(300_000)
+
 t.test('exit code 0 and a summary when every row is taken', async (t) => {
   const { imports, write, titles } = workplace(t)
   write('a.csv', small(good))

@@ -1,8 +1,9 @@
 import t from 'tap'
 import { fileNames } from '../../catalogue/columns.ts'
+import { RowError } from '../../db/import/cells.ts'
 import { type ColumnOptions, findColumns } from '../../db/import/columns-found.ts'
 import { csvHeader } from '../../db/import/generate.ts'
-import { RowError, rowCleaner } from '../../db/import/mapping.ts'
+import { rowCleaner } from '../../db/import/mapping.ts'
 import { refused, taken } from './cleaning-cases.ts'
 
 const cleaner = (header: readonly string[], options?: ColumnOptions) =>
