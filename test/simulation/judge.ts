@@ -1,0 +1,231 @@
+import { markLease } from '../../plugins/cache/journal.ts'
+import { type Change, parseChange, touches } from '../../plugins/cache/tags.ts'
+import type { Database } from './database.ts'
+import { answerOf, keys, tagsOfKey } from './instance.ts'
+import type { Reply } from './redis-data.ts'
+import type { Command, RedisServer } from './redis-server.ts'
+import type { World } from './world.ts'
+
+/** What is stated as an exception in docs/cache.md. */
+export type Exception =
+  | 'a writer alone without redis'
+  | 'a commit that stalls'
+  | 'a failover behind a proxy'
+  | 'data loaded past the API'
+
+export interface Violation {
+  time: number
+  text: string
+}
+
+/** An answer that a client got: which instance, when it took the request, and when it answered. */
+export interface Read {
+  instance: string
+  key: string
+  arrived: number
+  answered: number
+  body: string
+  status: string
+}
+
+/** A write, as far as it is known what became of it. */
+export interface WriteRecord {
+  write: number
+  past: boolean
+  marks: string[]
+  placed?: boolean
+}
+
+interface State {
+  /** When it began to stand, and by which write. */
+  time: number
+  body: string
+  write: number
+}
+
+/** A second is how long a new epoch stores nothing, and how often a server's identity is asked. */
+const second = 1000
+
+/** How long after the end of a disturbance the cache may be out of use, in milliseconds. */
+const recovery = 4500
+
+/**
+ * Judges each read against all states that the database has had, and against the exceptions that are
+ * stated, each by what really happened in this world.
+ */
+export function createJudge(world: World, database: Database, server: RedisServer | undefined) {
+  const violations: Violation[] = []
+  const exceptions = new Map<Exception, number>()
+  const states = new Map<string, State[]>(
+    keys.map((key) => [key, [{ time: -Infinity, body: answerOf(key, new Map()), write: 0 }]]),
+  )
+  const writes = new Map<number, WriteRecord>()
+  const marks = new Map<string, { time: number; lease: number }>()
+  const finished = new Map<string, number[]>()
+  const cleared: number[] = []
+  const losses: number[] = []
+  const entries: { time: number; change: Change }[] = []
+  const failovers: { time: number; since: number }[] = []
+  let seen = 1
+  let disturbedUntil = recovery
+
+  server?.onLoss(() => losses.push(world.now))
+  server?.onCommand((command, reply) => hear(command, reply))
+
+  /** Learns from what Redis does when a change has reached every instance. */
+  function hear({ name, argv }: Command, reply: Reply): void {
+    const { now: time } = world
+    if (name === 'cache:mark' && reply === 1) {
+      marks.set(argv[0]!, { time, lease: time + markLease })
+      entries.push({ time, change: parseChange(argv[1]!) })
+    } else if (name === 'cache:finish' && typeof reply === 'number') {
+      const change = parseChange(argv[1]!)
+      entries.push({ time, change })
+      if (change === '*') cleared.push(time)
+      const mark = argv[0]!
+      if (mark !== '') finished.set(mark, [...(finished.get(mark) ?? []), time])
+    } else if (name === 'cache:attach' && reply === `${argv[0]} 0 -`) {
+      cleared.push(time)
+      entries.push({ time, change: '*' })
+    }
+  }
+
+  function follow(): void {
+    for (; seen < database.commits.length; seen += 1) {
+      const { time, rows, write } = database.commits[seen]!
+      for (const key of keys) {
+        const body = answerOf(key, rows)
+        const all = states.get(key)!
+        if (all.at(-1)!.body !== body) all.push({ time, body, write })
+      }
+    }
+  }
+
+  /** When every instance had to know of a committed write. */
+  function appliedAt(record: WriteRecord, committed: number): number {
+    const own = record.marks.flatMap((mark) => finished.get(mark) ?? [])
+    const after = [...own, ...cleared].filter((time) => time >= committed)
+    return Math.min(Infinity, ...after)
+  }
+
+  /** The exception under which a read may miss a write, or undefined. */
+  function excuse(read: Read, { write, time: committed }: State): Exception | undefined {
+    const record = writes.get(write)
+    if (record === undefined) return undefined
+    const hidden = read.arrived < appliedAt(record, committed)
+    if (hidden && record.past) return 'data loaded past the API'
+    const mark = marks.get(record.marks.at(-1) ?? '')
+    if (hidden && mark === undefined) return 'a writer alone without redis'
+    if (hidden && mark !== undefined && stalled(mark, committed)) return 'a commit that stalls'
+    return failoverHid(read, record) ? 'a failover behind a proxy' : undefined
+  }
+
+  const stalled = (mark: { time: number; lease: number }, committed: number) =>
+    committed >= mark.lease ||
+    losses.some((lost) => lost > mark.time && committed > lost + second)
+
+  function failoverHid(read: Read, record: WriteRecord): boolean {
+    return failovers.some(({ time, since }) => {
+      const told = record.marks.flatMap((mark) => [
+        ...(finished.get(mark) ?? []),
+        ...(marks.has(mark) ? [marks.get(mark)!.time] : []),
+      ])
+      const lost = told.some((at) => at >= since && at <= time)
+      return lost && read.arrived >= time && read.arrived < time + 1.3 * second
+    })
+  }
+
+  function judge(read: Read): void {
+    follow()
+    const all = states.get(read.key)!
+    let current = all.length - 1
+    while (all[current]!.time > read.arrived) current -= 1
+    for (let at = current; at < all.length && all[at]!.time <= read.answered; at += 1) {
+      if (all[at]!.body === read.body) return
+    }
+    const old = all.findLastIndex(({ body }, at) => at < current && body === read.body)
+    const missed = old < 0 ? missedByCount(read, all, current) : all.slice(old + 1, current + 1)
+    if (missed === undefined) return blame(read, 'which never stood so')
+    const reasons = missed.map((state) => excuse(read, state))
+    const unexcused = missed.filter((_, index) => reasons[index] === undefined)
+    if (unexcused.length === 0) {
+      const reason = reasons.at(-1)!
+      exceptions.set(reason, (exceptions.get(reason) ?? 0) + 1)
+      world.trace('judge', `a stale read by the exception "${reason}"`)
+      return
+    }
+    const { write, time } = unexcused[0]!
+    blame(read, `without write ${write}, which was committed at ${time.toFixed(1)}`)
+  }
+
+  /**
+   * The writes between the number and the rows of an answer that mixes two states: it may use another
+   * answer that is held, and so combine what an exception lets stand with what the database says.
+   */
+  function missedByCount({ body, answered }: Read, all: State[], current: number) {
+    const countOf = (text: string) => text.slice(text.indexOf('"count"'))
+    const rowsOf = (text: string) => text.slice(0, text.indexOf('"count"'))
+    const rows = all.findLastIndex(
+      (state, at) => at >= current && state.time <= answered && rowsOf(state.body) === rowsOf(body),
+    )
+    const count = all.findLastIndex((state, at) => at < rows && countOf(state.body) === countOf(body))
+    return count < 0 ? undefined : all.slice(count + 1, rows + 1)
+  }
+
+  function blame({ instance, key, arrived, answered, body, status }: Read, why: string): void {
+    const span = `${arrived.toFixed(1)}..${answered.toFixed(1)}`
+    const text = `${instance} answered ${key} at ${span} (${status}) with ${body}, ${why}`
+    violations.push({ time: answered, text })
+    world.trace('judge', `VIOLATION: ${text}`)
+    world.stop()
+  }
+
+  // ---- Exactness: no answer is made anew without a reason.
+
+  const copies = new Map<string, Map<string, number>>()
+
+  function judgeExactness(read: Read, exact: boolean): void {
+    const held = copies.get(read.instance) ?? new Map<string, number>()
+    copies.set(read.instance, held)
+    const { key, status, arrived } = read
+    const since = held.get(key)
+    const touched = (from: number) =>
+      entries.some(
+        ({ time, change }) =>
+          time >= from && time <= read.answered && touches(change, { key, tags: tagsOfKey(key) }),
+      )
+    const disturbed = arrived < disturbedUntil
+    if (/hit|stored/.test(status)) held.set(key, Math.max(since ?? 0, arrived))
+    else held.delete(key)
+    if (!exact || disturbed) return
+    if (/bypass/.test(status)) blame(read, 'past a cache that nothing kept from being used')
+    else if (/fwd=miss/.test(status) && since !== undefined && !touched(since)) {
+      blame(read, 'made anew though nothing had touched it')
+    } else if (/fwd=miss$/.test(status) && !touched(arrived - markLease)) {
+      blame(read, 'and did not store it though nothing touched it')
+    }
+  }
+
+  return {
+    violations,
+    exceptions,
+    judge(read: Read, exact: boolean): void {
+      judge(read)
+      if (violations.length === 0) judgeExactness(read, exact)
+    },
+    writeOf(write: number, past: boolean): WriteRecord {
+      const record = writes.get(write) ?? { write, past, marks: [] }
+      writes.set(write, record)
+      return record
+    },
+    /** Something keeps the cache from being used, until then. */
+    disturb(until: number): void {
+      disturbedUntil = Math.max(disturbedUntil, until + recovery)
+    },
+    /** An instance has nothing left of what it held. */
+    forget: (instance: string) => void copies.delete(instance),
+    failover: (since: number) => void failovers.push({ time: world.now, since }),
+  }
+}
+
+export type Judge = ReturnType<typeof createJudge>
