@@ -99,7 +99,8 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
   function end(trx: Transaction): void {
     if (trx.ended) return
     trx.ended = true
-    for (let at = queue.length - 1; at >= 0; at -= 1) if (queue[at]!.trx === trx) queue.splice(at, 1)
+    for (let at = queue.length - 1; at >= 0; at -= 1)
+      if (queue[at]!.trx === trx) queue.splice(at, 1)
     for (const name of trx.locks) {
       owners.delete(name)
       const next = queue.findIndex((one) => one.lock === name)
@@ -230,6 +231,5 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     },
   }
 }
-
 
 export type Database = ReturnType<typeof createDatabase>

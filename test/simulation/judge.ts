@@ -121,8 +121,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
   }
 
   const stalled = (mark: { time: number; lease: number }, committed: number) =>
-    committed >= mark.lease ||
-    losses.some((lost) => lost > mark.time && committed > lost + second)
+    committed >= mark.lease || losses.some((lost) => lost > mark.time && committed > lost + second)
 
   function failoverHid(read: Read, record: WriteRecord): boolean {
     return failovers.some(({ time, since }) => {
@@ -168,7 +167,9 @@ export function createJudge(world: World, database: Database, server: RedisServe
     const rows = all.findLastIndex(
       (state, at) => at >= current && state.time <= answered && rowsOf(state.body) === rowsOf(body),
     )
-    const count = all.findLastIndex((state, at) => at < rows && countOf(state.body) === countOf(body))
+    const count = all.findLastIndex(
+      (state, at) => at < rows && countOf(state.body) === countOf(body),
+    )
     return count < 0 ? undefined : all.slice(count + 1, rows + 1)
   }
 
@@ -182,24 +183,26 @@ export function createJudge(world: World, database: Database, server: RedisServe
 
   // ---- Exactness: no answer is made anew without a reason.
 
-  const copies = new Map<string, Map<string, number>>()
+  /** By instance and key: from when on an entry would touch the copy, and since when it is known. */
+  const copies = new Map<string, Map<string, { from: number; known: number }>>()
 
   function judgeExactness(read: Read, exact: boolean): void {
-    const held = copies.get(read.instance) ?? new Map<string, number>()
+    const held = copies.get(read.instance) ?? new Map<string, { from: number; known: number }>()
     copies.set(read.instance, held)
-    const { key, status, arrived } = read
-    const since = held.get(key)
+    const { key, status, arrived, answered } = read
+    const copy = held.get(key)
     const touched = (from: number) =>
       entries.some(
         ({ time, change }) =>
           time >= from && time <= read.answered && touches(change, { key, tags: tagsOfKey(key) }),
       )
     const disturbed = arrived < disturbedUntil
-    if (/hit|stored/.test(status)) held.set(key, Math.max(since ?? 0, arrived))
+    const from = Math.max(copy?.from ?? 0, arrived)
+    if (/hit|stored/.test(status)) held.set(key, { from, known: answered })
     else held.delete(key)
     if (!exact || disturbed) return
     if (/bypass/.test(status)) blame(read, 'past a cache that nothing kept from being used')
-    else if (/fwd=miss/.test(status) && since !== undefined && !touched(since)) {
+    else if (/fwd=miss/.test(status) && copy && copy.known <= arrived && !touched(copy.from)) {
       blame(read, 'made anew though nothing had touched it')
     } else if (/fwd=miss$/.test(status) && !touched(arrived - markLease)) {
       blame(read, 'and did not store it though nothing touched it')
