@@ -46,7 +46,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
   const owners = new Map<string, Transaction>()
   const queue: { lock: string; trx: Transaction; go: () => void; fail: (e: Error) => void }[] = []
   const commits: Commit[] = [{ time: -Infinity, rows: new Map(), write: 0, by: null }]
-  const outboxListeners: ((write: number, mark: string) => void)[] = []
+  const outboxListeners: ((write: number, mark: string, change: string) => void)[] = []
   let lastOutboxId = 0
   let lastTransaction = 0
   let failing = 0
@@ -176,7 +176,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
         // Ids are given at the insert, so the order of commits may be another.
         lastOutboxId += 1
         trx.outbox.push({ id: lastOutboxId, change, mark })
-        if (mark !== null) for (const listener of outboxListeners) listener(trx.write, mark)
+        if (mark !== null) for (const listener of outboxListeners) listener(trx.write, mark, change)
       }),
     /** Called with each write and the mark under which it may commit. */
     onOutbox: (listener: (typeof outboxListeners)[number]) => void outboxListeners.push(listener),

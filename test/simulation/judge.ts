@@ -28,12 +28,19 @@ export interface Read {
   status: string
 }
 
+/** How a writer's way to Redis was when it had asked for its mark and went on to commit. */
+export interface Reach {
+  /** Since when it has heard nothing from Redis. */
+  heard: number
+  /** Its own link did not carry anything lately, whatever Redis did. */
+  cutOff: boolean
+}
+
 /** A write, as far as it is known what became of it. */
-export interface WriteRecord {
-  write: number
+interface WriteRecord {
+  /** Its own outbox row says `*`: it was made past the API. */
   past: boolean
-  marks: string[]
-  placed?: boolean
+  marks: Map<string, Reach & { asked: number; change: string }>
 }
 
 interface State {
@@ -49,6 +56,12 @@ const second = 1000
 /** How long after the end of a disturbance the cache may be out of use, in milliseconds. */
 const recovery = 4500
 
+/** How long the outbox may hide a write: two rounds of the relay, and the ways there and back. */
+const relayed = 2.7 * second
+
+/** How long a write without a mark has waited for Redis, at the least. */
+const patience = 1.9 * second
+
 /**
  * Judges each read against all states that the database has had, and against the exceptions that are
  * stated, each by what really happened in this world.
@@ -60,7 +73,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
     keys.map((key) => [key, [{ time: -Infinity, body: answerOf(key, new Map()), write: 0 }]]),
   )
   const writes = new Map<number, WriteRecord>()
-  const marks = new Map<string, { time: number; lease: number }>()
+  const marks = new Map<string, { time: number; lease: number; confirmed?: number }>()
   const finished = new Map<string, number[]>()
   const cleared: number[] = []
   const losses: number[] = []
@@ -68,6 +81,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
   const failovers: { time: number; since: number }[] = []
   let seen = 1
   let disturbedUntil = recovery
+  let availableSince = 0
 
   server?.onLoss(() => losses.push(world.now))
   server?.onCommand((command, reply) => hear(command, reply))
@@ -83,7 +97,11 @@ export function createJudge(world: World, database: Database, server: RedisServe
       entries.push({ time, change })
       if (change === '*') cleared.push(time)
       const mark = argv[0]!
+      checkChange(mark, argv[1]!)
       if (mark !== '') finished.set(mark, [...(finished.get(mark) ?? []), time])
+    } else if (name === 'cache:isMarked' && reply === 1) {
+      const mark = marks.get(argv[0]!)
+      if (mark !== undefined) mark.confirmed = time
     } else if (name === 'cache:attach' && reply === `${argv[0]} 0 -`) {
       cleared.push(time)
       entries.push({ time, change: '*' })
@@ -101,9 +119,19 @@ export function createJudge(world: World, database: Database, server: RedisServe
     }
   }
 
+  /** A write removes what it changes and nothing else: what it says is what its outbox row says. */
+  function checkChange(mark: string, change: string): void {
+    for (const { marks: own } of writes.values()) {
+      const said = own.get(mark)?.change
+      if (said !== undefined && said !== change) {
+        fail(`a write under ${mark} of ${said} removes ${change} from the cache`)
+      }
+    }
+  }
+
   /** When every instance had to know of a committed write. */
   function appliedAt(record: WriteRecord, committed: number): number {
-    const own = record.marks.flatMap((mark) => finished.get(mark) ?? [])
+    const own = [...record.marks.keys()].flatMap((mark) => finished.get(mark) ?? [])
     const after = [...own, ...cleared].filter((time) => time >= committed)
     return Math.min(Infinity, ...after)
   }
@@ -112,20 +140,38 @@ export function createJudge(world: World, database: Database, server: RedisServe
   function excuse(read: Read, { write, time: committed }: State): Exception | undefined {
     const record = writes.get(write)
     if (record === undefined) return undefined
-    const hidden = read.arrived < appliedAt(record, committed)
-    if (hidden && record.past) return 'data loaded past the API'
-    const mark = marks.get(record.marks.at(-1) ?? '')
-    if (hidden && mark === undefined) return 'a writer alone without redis'
-    if (hidden && mark !== undefined && stalled(mark, committed)) return 'a commit that stalls'
-    return failoverHid(read, record) ? 'a failover behind a proxy' : undefined
+    if (failoverHid(read, record)) return 'a failover behind a proxy'
+    if (read.arrived >= appliedAt(record, committed)) return undefined
+    const latest = Math.max(committed, disturbedUntil - recovery) + relayed
+    if (record.past) return read.arrived < latest ? 'data loaded past the API' : undefined
+    const [id, reach] = [...record.marks].at(-1) ?? []
+    if (id === undefined || reach === undefined) return undefined
+    const mark = marks.get(id)
+    if (mark !== undefined) return stalled(mark, committed) ? 'a commit that stalls' : undefined
+    if (read.arrived >= latest) return undefined
+    if (alone(reach)) return 'a writer alone without redis'
+    const lost = losses.some((time) => time <= reach.asked && committed > time + second)
+    return lost ? 'a commit that stalls' : undefined
   }
 
-  const stalled = (mark: { time: number; lease: number }, committed: number) =>
-    committed >= mark.lease || losses.some((lost) => lost > mark.time && committed > lost + second)
+  /** The writer has waited, and it is not that Redis has only just come back for all. */
+  const alone = ({ asked, heard, cutOff }: Reach & { asked: number }) =>
+    asked - heard >= patience && (cutOff || asked - availableSince >= 0.9 * second)
+
+  /** It came after its lease, or long after the loss of a mark that had been there when last asked for. */
+  function stalled(
+    { time, lease, confirmed }: { time: number; lease: number; confirmed?: number },
+    committed: number,
+  ): boolean {
+    if (committed >= lease) return true
+    // A mark that could not be asked for counts as there.
+    const from = confirmed ?? (committed < disturbedUntil ? time : Infinity)
+    return losses.some((lost) => lost > from && committed > lost + second)
+  }
 
   function failoverHid(read: Read, record: WriteRecord): boolean {
     return failovers.some(({ time, since }) => {
-      const told = record.marks.flatMap((mark) => [
+      const told = [...record.marks.keys()].flatMap((mark) => [
         ...(finished.get(mark) ?? []),
         ...(marks.has(mark) ? [marks.get(mark)!.time] : []),
       ])
@@ -144,7 +190,10 @@ export function createJudge(world: World, database: Database, server: RedisServe
     }
     const old = all.findLastIndex(({ body }, at) => at < current && body === read.body)
     const missed = old < 0 ? missedByCount(read, all, current) : all.slice(old + 1, current + 1)
-    if (missed === undefined) return blame(read, 'which never stood so')
+    if (missed === undefined) {
+      blame(read, 'which never stood so')
+      return
+    }
     const reasons = missed.map((state) => excuse(read, state))
     const unexcused = missed.filter((_, index) => reasons[index] === undefined)
     if (unexcused.length === 0) {
@@ -176,7 +225,11 @@ export function createJudge(world: World, database: Database, server: RedisServe
   function blame({ instance, key, arrived, answered, body, status }: Read, why: string): void {
     const span = `${arrived.toFixed(1)}..${answered.toFixed(1)}`
     const text = `${instance} answered ${key} at ${span} (${status}) with ${body}, ${why}`
-    violations.push({ time: answered, text })
+    fail(text)
+  }
+
+  function fail(text: string): void {
+    violations.push({ time: world.now, text })
     world.trace('judge', `VIOLATION: ${text}`)
     world.stop()
   }
@@ -216,10 +269,15 @@ export function createJudge(world: World, database: Database, server: RedisServe
       judge(read)
       if (violations.length === 0) judgeExactness(read, exact)
     },
-    writeOf(write: number, past: boolean): WriteRecord {
-      const record = writes.get(write) ?? { write, past, marks: [] }
-      writes.set(write, record)
-      return record
+    /** A write begins; `past`: past the API. */
+    begin: (write: number, past: boolean) => void writes.set(write, { past, marks: new Map() }),
+    /** A write has its mark, or none, and goes on to commit. */
+    asked(write: number, mark: string, change: string, reach: Reach): void {
+      writes.get(write)?.marks.set(mark, { ...reach, asked: world.now, change })
+    },
+    /** Redis can be reached by all whose link carries anything. */
+    available(from: number): void {
+      availableSince = Math.max(availableSince, from)
     },
     /** Something keeps the cache from being used, until then. */
     disturb(until: number): void {

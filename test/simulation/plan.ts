@@ -14,6 +14,13 @@ export interface Operation {
   lasts: number
 }
 
+/** How long a message travels: its mean, how often it is slow, and how long then at most. */
+export interface Latency {
+  mean: number
+  slow: number
+  slowest: number
+}
+
 /** What happens when: made of a seed, and made smaller when it has found something. */
 export interface Plan {
   seed: number
@@ -21,8 +28,9 @@ export interface Plan {
   database: DatabaseKind
   /** Without Redis there is one instance, and writers past it (rule 9). */
   redis: boolean
-  /** Milliseconds: the mean way of a message, how often it takes longer, and how long at most. */
-  latency: { mean: number; slow: number; slowest: number }
+  /** To Redis, and to the database. */
+  latency: Latency
+  databaseLatency: Latency
   maxBytes: number
   operations: Operation[]
   /** Milliseconds until the world ends. */
@@ -82,23 +90,27 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   const random = createRandom(seed)
   const redis = instances !== undefined || random.chance(0.94)
   const count = redis ? (instances ?? random.pick([1, 2, 2, 2, 3, 3])) : 1
-  const enabled = faults ?? faultKinds.filter(() => random.chance(0.25))
+  const enabled = faults ?? faultKinds.filter(() => random.chance(random.pick([0.1, 0.3])))
   const possible = redis ? enabled : enabled.filter((kind) => !/redis|link|connec|value/.test(kind))
   const pace = random.pick([2, 8, 30])
-  const faultRate = possible.length > 0 ? random.pick([0, 0.03, 0.08, 0.15]) : 0
+  const faultRate = possible.length > 0 ? random.pick([0, 0.03, 0.1, 0.2]) : 0
   const writeRate = random.pick([0.1, 0.25, 0.5])
   const hot = random.chance(0.5) ? random.pick(keys) : undefined
   const operations: Operation[] = []
   // Nothing is stored in the first second of an epoch, so most worlds begin to work after it.
   let at = random.chance(0.15) ? random.between(0, 50) : 1100
+  // What matters comes soon after a fault, or when something that waits for it ends.
+  let excited = 0
   for (let left = steps; left > 0; ) {
-    const pause = random.chance(0.1) ? random.between(50, random.pick([300, 1500, 3000])) : 0
+    const waits = excited > 0 ? [20, 260, 1020, 2050, 2500] : [300, 1500, 3000]
+    const pause = random.chance(0.1) ? random.pick(waits) * random.between(0.9, 1.1) : 0
     at += pause + -pace * Math.log(1 - random.next())
-    const isFault = random.chance(faultRate)
+    const isFault = random.chance(excited > 0 ? faultRate * 2 : faultRate)
+    excited = isFault ? 12 : excited - 1
     const kind = isFault ? random.pick(possible) : workOf(random, writeRate)
     operations.push({
       ...{ at, kind, instance: random.below(count), row: 1 + random.below(3) },
-      key: hot !== undefined && random.chance(0.7) ? hot : random.pick(keys),
+      key: hot !== undefined && random.chance(0.8) ? hot : random.pick(keys),
       lasts: lastsOf(random, kind),
     })
     left -= 8 + (pause * count * 7) / 1000
@@ -106,14 +118,17 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   return {
     ...{ seed, instances: count, redis, operations, length: at + 300 },
     database: random.pick(['sqlite', 'mssql'] as const),
-    latency: {
-      mean: random.pick([0.2, 1, 4]),
-      slow: random.pick([0, 0.01, 0.05]),
-      slowest: random.pick([30, 90, 300, 700]),
-    },
+    latency: latencyOf(random, [0.2, 1, 4]),
+    databaseLatency: latencyOf(random, [0.2, 1, 4, 25, 120]),
     maxBytes: random.chance(0.1) ? 2500 : 1_000_000,
   }
 }
+
+const latencyOf = (random: Random, means: number[]): Latency => ({
+  mean: random.pick(means),
+  slow: random.pick([0, 0, 0.01, 0.05]),
+  slowest: random.pick([30, 90, 300, 900]),
+})
 
 function workOf(random: Random, writeRate: number): OperationKind {
   if (random.chance(0.01)) return random.pick(['a write past the API', 'an import'])

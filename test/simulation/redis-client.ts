@@ -13,6 +13,8 @@ const socketTimeout = 500
 export interface Link {
   /** Milliseconds that a message travels. */
   latency: () => number
+  /** World time of the last reply that came over it. */
+  heard: number
   /** World time until which nothing arrives, either way: packets are lost and sent again. */
   stalledUntil: number
   /** World time until which a new connection is refused. */
@@ -175,6 +177,7 @@ function createConnection(
     world.schedule(answer - world.now, process, () => {
       if (side.closed || !open) return
       heard = world.now
+      link.heard = world.now
       const waiting = pending.shift()
       if (waiting === undefined) return
       if (reply instanceof LuaError) waiting.reject(new Error(reply.message))

@@ -20,9 +20,10 @@ export async function shrink(plan: Plan, steps: number): Promise<Plan> {
     smallest = smaller
     return true
   }
-  const even = { ...plan.latency, slow: 0 }
-  await attempt({ ...smallest, latency: even })
-  await attempt({ ...smallest, latency: { ...smallest.latency, mean: 0.2 } })
+  for (const name of ['latency', 'databaseLatency'] as const) {
+    await attempt({ ...smallest, [name]: { ...smallest[name], slow: 0 } })
+    await attempt({ ...smallest, [name]: { ...smallest[name], mean: 0.2 } })
+  }
   for (let before = Infinity; smallest.operations.length < before && tries < maxTries; ) {
     before = smallest.operations.length
     for (let size = Math.ceil(before / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {

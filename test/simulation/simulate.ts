@@ -1,13 +1,16 @@
 import { createDatabase, type Row } from './database.ts'
 import { createInstance, type Instance } from './instance.ts'
 import { createJudge, type Exception, type Violation } from './judge.ts'
-import type { FaultKind, Operation, OperationKind, Plan } from './plan.ts'
+import type { FaultKind, Latency, Operation, OperationKind, Plan } from './plan.ts'
 import type { Link } from './redis-client.ts'
 import { createRedisServer } from './redis-server.ts'
 import { createWorld, type TraceLine } from './world.ts'
 
 /** Milliseconds of a message's way from which on two of them may be too slow for Redis's time limit. */
 const noticeable = 20
+
+/** How long a link that was cut off needs until commands go over it again, in milliseconds. */
+const cutOffFor = 1000
 
 export interface Outcome {
   steps: number
@@ -27,8 +30,7 @@ export async function simulate(
 ): Promise<Outcome> {
   const world = createWorld(plan.seed)
   world.tracing = trace
-  const { mean, slow, slowest } = plan.latency
-  const latencyOf = (name: string) => {
+  const latencyOf = (name: string, { mean, slow, slowest }: Latency) => {
     const random = world.randomOf(`latency of ${name}`)
     return () => {
       if (!random.chance(slow)) return -mean * Math.log(1 - random.next())
@@ -38,10 +40,9 @@ export async function simulate(
       return late
     }
   }
-  const database = createDatabase(world, plan.database, latencyOf('database'))
+  const database = createDatabase(world, plan.database, latencyOf('database', plan.databaseLatency))
   const server = plan.redis ? createRedisServer(world) : undefined
   const judge = createJudge(world, database, server)
-  database.onOutbox((write, mark) => judge.writeOf(write, false).marks.push(mark))
   const outcome = { reads: 0, hits: 0, writes: 0 }
   let writes = 0
   let generations = 0
@@ -49,11 +50,22 @@ export async function simulate(
 
   const links: Link[] = []
   const instances: (Instance | undefined)[] = []
+  const writers = new Map<number, Link | undefined>()
+  database.onOutbox((write, mark, change) => {
+    const { heard = world.now, stalledUntil = 0, refusedUntil = 0 } = writers.get(write) ?? {}
+    const cutOff = Math.max(stalledUntil, refusedUntil) > world.now - cutOffFor
+    judge.asked(write, mark, change, { heard, cutOff })
+  })
 
   function start(index: number): void {
     generations += 1
     const process = world.createProcess(`i${index}.${generations}`)
-    links[index] = { latency: latencyOf(process.name), stalledUntil: 0, refusedUntil: 0 }
+    links[index] = {
+      latency: latencyOf(process.name, plan.latency),
+      heard: world.now,
+      stalledUntil: 0,
+      refusedUntil: 0,
+    }
     const redis = server && { server, link: links[index]! }
     const { maxBytes } = plan
     instances[index] = createInstance({ world, database, redis, process, maxBytes })
@@ -92,7 +104,8 @@ export async function simulate(
     const number = writes
     const { name } = instance.process
     world.trace(name, `write ${number} of row ${id}`)
-    judge.writeOf(number, false)
+    judge.begin(number, false)
+    writers.set(number, links[index])
     const report = {}
     await instance.write({ write: number, id, make: change(id, number), report }).then(
       () => world.trace(name, `write ${number} is done ${JSON.stringify(report)}`),
@@ -107,7 +120,7 @@ export async function simulate(
     const number = writes
     const process = world.createProcess(`sql ${number}`)
     world.trace(process.name, `write ${number} of row ${id}`)
-    judge.writeOf(number, true)
+    judge.begin(number, true)
     await database
       .transaction(process, number, async (trx) => {
         await database.change(trx, id, change(id, number))
@@ -127,18 +140,23 @@ export async function simulate(
     world.schedule(downFor, null, () => start(index))
   }
 
+  function restartRedis(from: 'empty' | 'snapshot'): void {
+    server!.restart(from)
+    judge.available(world.now)
+  }
+
   const later = (ms: number, work: () => void) => void world.schedule(ms, null, work)
 
   const faults: Record<FaultKind, (operation: Operation) => void> = {
     'redis flushed': () => server!.flush(),
     'redis restarted empty': ({ lasts }) => {
       server!.crash()
-      later(lasts, () => server!.restart('empty'))
+      later(lasts, () => restartRedis('empty'))
     },
     'redis restarted from a snapshot': ({ lasts }) => {
       server!.takeSnapshot()
       later(lasts / 2, () => server!.crash())
-      later(lasts, () => server!.restart('snapshot'))
+      later(lasts, () => restartRedis('snapshot'))
     },
     'redis failed over': ({ lasts }) => {
       server!.takeSnapshot()
@@ -153,7 +171,10 @@ export async function simulate(
         judge.failover(snapshotAt)
       })
     },
-    'redis paused': ({ lasts }) => server!.pause(lasts),
+    'redis paused': ({ lasts }) => {
+      server!.pause(lasts)
+      judge.available(world.now + lasts)
+    },
     'redis full': ({ lasts }) => {
       server!.setFull(true)
       later(lasts, () => server!.setFull(false))
