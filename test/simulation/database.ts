@@ -136,7 +136,10 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     const { process } = trx
     return new Promise((resolve, reject) => {
       world.schedule(latency() + stall, null, () => {
-        if (trx.ended) return world.schedule(latency(), process, () => reject(new OutcomeUnknown()))
+        if (trx.ended) {
+          world.schedule(latency(), process, () => reject(new OutcomeUnknown()))
+          return
+        }
         const fate = failing > 0 && kind === 'mssql' ? random.next() : 1
         if (fate < failing / 2) end(trx)
         else apply(trx)
