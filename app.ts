@@ -4,6 +4,7 @@ import accounts from './plugins/accounts/index.ts'
 import auth from './plugins/auth.ts'
 import catalogueCache from './plugins/catalogue-cache.ts'
 import config from './plugins/config.ts'
+import connections, { timeouts } from './plugins/connections.ts'
 import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
 import drain from './plugins/drain.ts'
@@ -45,6 +46,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
     bodyLimit: 65_536,
     routerOptions: { maxParamLength: 100, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
+    ...timeouts,
     return503OnClosing: false,
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
@@ -52,6 +54,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
   })
   await app.register(telemetry)
   await app.register(config, { config: settings })
+  await app.register(connections)
   await app.register(drain)
   await app.register(problems)
   await app.register(database, { fill })

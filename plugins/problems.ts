@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { DatabaseUnavailable, OutcomeUnknown } from '../db/dialects/dialect.ts'
+import { DatabaseUnavailable, OutcomeUnknown, TooManyReads } from '../db/dialects/dialect.ts'
 import { BadField, type FieldProblem, PreconditionFailed } from './errors.ts'
 import { acceptPatch } from './request-body.ts'
 
@@ -50,6 +50,15 @@ async function problemsPlugin(app: FastifyInstance) {
         const { detail, seconds } = app.databaseState.notice
         reply.header('retry-after', seconds)
         return problem(request, reply, { status: 503, code: 'DATABASE_UNAVAILABLE', detail })
+      }
+      if (error instanceof TooManyReads) {
+        request.log.debug(error.message)
+        reply.header('retry-after', 1)
+        return problem(request, reply, {
+          status: 503,
+          code: 'TOO_MANY_READS',
+          detail: 'too many requests wait for the database',
+        })
       }
       if (error.headers !== undefined) reply.headers(error.headers)
       const status = error.statusCode ?? 500

@@ -38,6 +38,12 @@ export interface HookOptions {
   onMiss: (reply: FastifyReply) => void
 }
 
+/** A body as bytes, without a copy where it is that already. */
+const bodyOf = (body: unknown): Buffer =>
+  body instanceof Uint8Array
+    ? Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    : Buffer.from(body as string)
+
 const nothingHeld: CacheContext = { held: async () => undefined, signal: undefined }
 
 /** The hooks of one cached route: lookup before the handler, population in `onSend`. */
@@ -143,13 +149,14 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
   async function storeAnswer(cacheFill: RequestFill, reply: FastifyReply, payload: unknown) {
     const { fill, answer } = cacheFill
     const headers = http.sharedHeaders(reply, route.fields)
-    const bodyOf = (text: unknown) => Buffer.from(text as string)
     const first = { body: bodyOf(payload), headers, etag: answer?.etag }
     const result = await cache.store(fill, first)
     if (cacheFill.usedHeld && !result.valid) {
       const again = await cacheFill.readAlone()
-      const unstored = { ...fill, bypass: true }
-      const { entry } = await cache.store(unstored, { body: bodyOf(again.body), headers })
+      for (const field of Object.keys(answer?.headers ?? {})) reply.removeHeader(field)
+      reply.headers(again.headers ?? {})
+      const fresh = { body: bodyOf(again.body), headers: http.sharedHeaders(reply, route.fields) }
+      const { entry } = await cache.store({ ...fill, bypass: true }, fresh)
       return { entry, stored: false, bypass: fill.bypass }
     }
     for (const [key, body] of Object.entries(answer?.also ?? {})) {
@@ -180,6 +187,10 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
     detail: string,
   ) {
     http.setHeaders(reply, route.fields, `${http.name}; fwd=miss; detail=${detail}`)
+    if (request.method === 'HEAD') {
+      body.destroy()
+      return undefined
+    }
     const coding = codingFor(request)
     if (coding !== 'identity') reply.header('content-encoding', coding)
     return encodeStream(body, coding)
