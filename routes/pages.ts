@@ -76,7 +76,6 @@ function partsIn(folder: string): Record<string, string> {
 
 const sendFile = async (reply: FastifyReply, path: string) =>
   reply
-    .serializer(String)
     .type(mediaTypes[extname(path)]!)
     .header('cache-control', 'no-cache')
     .send(await readFile(path))

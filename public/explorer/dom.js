@@ -26,4 +26,8 @@ export const milliseconds = (value) =>
   `${value.toLocaleString('en', { maximumFractionDigits: value < 100 ? 1 : 0 })} ms`
 
 export const seconds = (value) =>
-  value < 120 ? `${value} s` : value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`
+  value < 120
+    ? `${value} s`
+    : value < 7200
+      ? `${Math.round(value / 60)} min`
+      : `${Math.round(value / 3600)} h`
