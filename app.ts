@@ -28,6 +28,7 @@ import cacheRoutes from './routes/cache.ts'
 import health from './routes/health.ts'
 import metricsRoute from './routes/metrics.ts'
 import monitor from './routes/monitor.ts'
+import pages from './routes/pages.ts'
 
 export interface AppOptions {
   config: Config
@@ -74,6 +75,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
   await app.register(health)
   await app.register(metricsRoute)
   await app.register(monitor)
+  await app.register(pages)
   await app.register(accountRoutes, { prefix: '/v1' })
   await app.register(animes, { prefix: '/v1' })
   await app.register(animesWrite, { prefix: '/v1' })
