@@ -5,8 +5,9 @@ import type { Dialect } from '../dialects/dialect.ts'
 
 /**
  * What only SQL Server needs: cleaned rows on their way into the catalogue, the procedures by which
- * `npm run import` finds the titles of those without a `source_id` and merges all, and the one by which Data Factory cleans its raw text first. A later
- * change of a procedure is a migration that drops and creates it again.
+ * `npm run import` finds the titles of those without a `source_id` and merges all, and the one by which
+ * Data Factory cleans its raw text first. A later change of a procedure is a migration that drops and
+ * creates it again.
  */
 export const merge = ({ name, types }: Dialect): Migration => ({
   async up(db) {
@@ -21,9 +22,12 @@ export const merge = ({ name, types }: Dialect): Migration => ({
       .addColumn('title', types.title(400), (c) => c.notNull())
       .addColumn('type', types.code(16), (c) => c.notNull())
       .addColumn('year', types.integer)
-      .addColumn('score', types.score)
+      // As JavaScript has it: a bulk load of decimals arrives garbled at Babelfish.
+      .addColumn('score', sql`float`)
       .addColumn('episodes', types.integer)
       .addColumn('genres', types.longText, (c) => c.notNull())
+      // The names of `genres`, with U+FFFD between them, which no clean text has.
+      .addColumn('genre_names', types.longText, (c) => c.notNull())
       .addColumn('known', types.integer)
       .addPrimaryKeyConstraint('animes_clean_pk', ['batch', 'position'])
       .execute()

@@ -29,7 +29,7 @@ begin
   -- that every quote still there opens or closes a name; then a name is taken off all texts at a time.
   create table #genre_texts (
     id int identity primary key, text nvarchar(max) collate Latin1_General_BIN2, inside nvarchar(max) collate Latin1_General_BIN2,
-    json nvarchar(max) collate Latin1_General_BIN2, bad bit not null)
+    json nvarchar(max) collate Latin1_General_BIN2, names nvarchar(max) collate Latin1_General_BIN2, bad bit not null)
   insert into #genre_texts (text, inside, bad)
   select d.genres,
     case when d.genres like N'[[]%]' then trim(@blanks from coalesce(substring(d.genres, 2, len(d.genres) - 2), N'')) else d.genres end,
@@ -114,10 +114,10 @@ begin
     where charindex(@backslash, quoted) > 0
   update t set bad = 1 from #genre_texts t
   where (select count(*) from #genres g where g.text_id = t.id) > 32
-  update #genre_texts set json = N'[]'
-  update t set json = N'[' + j.names + N']' from #genre_texts t join (
-    select text_id, string_agg(cast(quoted as nvarchar(max)), N',')
-      within group (order by position) as names
+  update #genre_texts set json = N'[]', names = N''
+  update t set json = N'[' + j.quoted + N']', names = j.names from #genre_texts t join (
+    select text_id, string_agg(cast(quoted as nvarchar(max)), N',') within group (order by position) as quoted,
+      string_agg(cast(name as nvarchar(max)), nchar(65533)) within group (order by position) as names
     from #genres group by text_id) j on j.text_id = t.id
 
   -- 3. The rows that can be taken; of those with one source_id, the first.
@@ -176,8 +176,8 @@ begin
   -- Titles not yet aired come with a score of 10 that nobody gave.
   update #valid set score = null where score = 10 and (year is null or episodes is null)
 
-  insert into animes_clean (batch, source_id, title, type, year, score, episodes, genres)
-  select @batch, v.source_id, v.title, v.type, v.year, v.score, v.episodes, t.json
+  insert into animes_clean (batch, source_id, title, type, year, score, episodes, genres, genre_names)
+  select @batch, v.source_id, v.title, v.type, v.year, v.score, v.episodes, t.json, t.names
   from #valid v
   join (select source_id, min(id) as id from #valid group by source_id) f on f.id = v.id
   join #genre_texts t on t.id = v.text_id

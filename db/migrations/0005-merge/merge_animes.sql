@@ -28,38 +28,44 @@ begin
   from animes_clean c join animes a on a.source_id = c.source_id
   where c.batch = @batch
 
-  create table #genre_changes (id int not null primary key, genres nvarchar(max) collate Latin1_General_BIN2)
-  insert into #genre_changes (id, genres)
-  select a.id, c.genres from animes_clean c join animes a on a.id = c.known
+  create table #genre_changes (id int not null primary key, names nvarchar(max) collate Latin1_General_BIN2)
+  insert into #genre_changes (id, names)
+  select a.id, c.genre_names from animes_clean c join animes a on a.id = c.known
   where c.batch = @batch and @genres = 1 and a.genres collate Latin1_General_BIN2 <> c.genres
   delete from anime_genres where anime_id in (select id from #genre_changes)
 
   update a set title = c.title,
     type = case when @type = 1 then c.type else a.type end,
     year = case when @year = 1 then c.year else a.year end,
-    score = case when @score = 1 then c.score else a.score end,
+    score = case when @score = 1 then cast(c.score as decimal(4, 2)) else a.score end,
     episodes = case when @episodes = 1 then c.episodes else a.episodes end,
     genres = case when @genres = 1 then c.genres else a.genres end
   from animes a join animes_clean c on c.batch = @batch and c.known = a.id
   where a.title collate Latin1_General_BIN2 <> c.title or (@type = 1 and a.type <> c.type)
     or (@genres = 1 and a.genres collate Latin1_General_BIN2 <> c.genres)
     or (@year = 1 and coalesce(a.year, -1) <> coalesce(c.year, -1))
-    or (@score = 1 and coalesce(a.score, -1) <> coalesce(c.score, -1))
+    or (@score = 1 and coalesce(a.score, -1) <> coalesce(cast(c.score as decimal(4, 2)), -1))
     or (@episodes = 1 and coalesce(a.episodes, -1) <> coalesce(c.episodes, -1))
   set @changed = @@rowcount
 
   insert into animes (source_id, title, type, year, score, episodes, genres)
-  select c.source_id, c.title, c.type, c.year, c.score, c.episodes, c.genres from animes_clean c
+  select c.source_id, c.title, c.type, c.year, cast(c.score as decimal(4, 2)), c.episodes, c.genres
+  from animes_clean c
   where c.batch = @batch and c.known is null
-  order by c.position
+  -- As on SQLite, rows without a source_id come last.
+  order by case when c.source_id is null then 1 else 0 end, c.position
   set @added = @@rowcount
 
   -- A title that the API adds meanwhile has its genres already.
-  insert into #genre_changes (id, genres)
-  select a.id, a.genres from animes a
+  insert into #genre_changes (id, names)
+  select a.id, j.names from animes a join (
+    select genres, min(genre_names) as names from animes_clean where batch = @batch group by genres) j
+    on j.genres = a.genres collate Latin1_General_BIN2
   where a.id > @last and not exists (select 1 from anime_genres g where g.anime_id = a.id)
   insert into anime_genres (genre, anime_id)
-  select cast(n.value as nvarchar(64)), g.id from #genre_changes g cross apply openjson(g.genres) n
+  select cast(n.value as nvarchar(64)), g.id
+  from #genre_changes g cross apply string_split(g.names, nchar(65533)) n
+  where g.names <> N''
 
   if @replace = 1
   begin

@@ -343,17 +343,78 @@ commit
 
 exports[`test/db/mssql-sql.test.ts > TAP > migrations > merge 1`] = `
 
-create table "animes_clean" ("batch" nvarchar(64) collate Latin1_General_BIN2 not null, "source_id" int not null, "title" nvarchar(400) collate Latin1_General_CI_AS not null, "type" nvarchar(16) collate Latin1_General_BIN2 not null, "year" int, "score" decimal(4, 2), "episodes" int, "genres" nvarchar(max) not null, "position" bigint identity not null, constraint "animes_clean_pk" primary key ("batch", "source_id"))
+create table "animes_clean" ("batch" nvarchar(64) collate Latin1_General_BIN2 not null, "position" bigint identity not null, "source_id" int, "exported_id" int, "line" int, "title" nvarchar(400) collate Latin1_General_CI_AS not null, "type" nvarchar(16) collate Latin1_General_BIN2 not null, "year" int, "score" float, "episodes" int, "genres" nvarchar(max) not null, "genre_names" nvarchar(max) not null, "known" int, constraint "animes_clean_pk" primary key ("batch", "position"))
 ;
 drop procedure if exists import_animes
 ;
--- Merges the rows of a batch of animes_clean into the catalogue: what differs is changed, what is missing
--- is added and, with @replace, what is too much is removed. Gives the counts; @skipped is passed on.
-create procedure merge_animes @batch nvarchar(64), @replace bit = 0, @skipped int = 0 as
+-- Finds the titles of the rows of a batch of animes_clean that have no source_id: the title that has the
+-- id under which this service exported the row and still its name, else the one title with the same title
+-- and, where asked, type and year. With @sourceless, only titles without a source_id come into question.
+-- Rows that are an earlier one's title, or could be several titles, are taken out and given back.
+create procedure identify_animes @batch nvarchar(64), @by_type bit, @by_year bit, @sourceless bit as
 begin
 set nocount on
 set xact_abort on
-declare @lock_result int, @rows int, @added int, @changed int, @removed int = 0
+create table #left (position bigint not null primary key, several bit not null)
+
+insert into #left (position, several)
+select r.position, 0 from (
+select position, row_number() over (
+partition by exported_id,
+case when exported_id is null then title end collate Latin1_General_BIN2,
+case when exported_id is null and @by_type = 1 then type end,
+case when exported_id is null and @by_year = 1 then year end
+order by position) as nth
+from animes_clean where batch = @batch and source_id is null) r
+where r.nth > 1
+
+update c set known = a.id
+from animes_clean c join animes a on a.id = c.exported_id
+where c.batch = @batch and c.source_id is null and a.title collate Latin1_General_BIN2 = c.title
+and (@sourceless = 0 or a.source_id is null)
+and not exists (select 1 from #left l where l.position = c.position)
+
+create table #candidates (position bigint not null primary key, known int not null, titles int not null)
+insert into #candidates (position, known, titles)
+select c.position, min(a.id), count(*)
+from animes_clean c join animes a on a.title = c.title
+where c.batch = @batch and c.source_id is null and c.known is null
+and a.title collate Latin1_General_BIN2 = c.title
+and (@by_type = 0 or a.type = c.type)
+and (@by_year = 0 or coalesce(a.year, -1) = coalesce(c.year, -1))
+and (@sourceless = 0 or a.source_id is null)
+and not exists (select 1 from animes_clean k where k.batch = @batch and k.known = a.id)
+and not exists (select 1 from #left l where l.position = c.position)
+group by c.position
+insert into #left (position, several) select position, 1 from #candidates where titles > 1
+
+-- Of rows that only the ids of another database tell apart, one is the title, the others are new.
+update c set known = m.known
+from animes_clean c join (
+select known, min(position) as position from #candidates where titles = 1 group by known) m
+on m.position = c.position
+where c.batch = @batch
+
+select c.line, c.title, l.several
+from #left l join animes_clean c on c.batch = @batch and c.position = l.position
+order by c.position
+delete from animes_clean where batch = @batch and position in (select position from #left)
+end
+;
+-- Merges the rows of a batch of animes_clean into the catalogue: what differs is changed, what is missing
+-- is added and, with @replace, what is too much is removed. Columns that are not among @given, such as
+-- N',title,year,', are not touched on titles that are there. Gives the counts; @skipped is passed on.
+create procedure merge_animes @batch nvarchar(64), @replace bit = 0, @skipped int = 0,
+@given nvarchar(400) = N',title,type,year,score,episodes,genres,' as
+begin
+set nocount on
+set xact_abort on
+declare @lock_result int, @rows int, @added int, @changed int, @removed int = 0, @last int
+declare @type bit = case when @given like N'%,type,%' then 1 else 0 end,
+@year bit = case when @given like N'%,year,%' then 1 else 0 end,
+@score bit = case when @given like N'%,score,%' then 1 else 0 end,
+@episodes bit = case when @given like N'%,episodes,%' then 1 else 0 end,
+@genres bit = case when @given like N'%,genres,%' then 1 else 0 end
 
 begin transaction
 -- One import at a time, whoever calls.
@@ -364,39 +425,55 @@ if @lock_result < 0 throw 51001, 'another import is running', 1
 set @rows = (select count(*) from animes_clean where batch = @batch)
 -- With @replace, a batch of nothing would empty the catalogue.
 if @rows = 0 throw 51002, 'no row of the batch can be taken', 1
+set @last = (select coalesce(max(id), 0) from animes)
 
-create table #genre_changes (
-source_id int not null primary key, genres nvarchar(max) collate Latin1_General_BIN2)
-insert into #genre_changes (source_id, genres)
-select c.source_id, c.genres from animes_clean c left join animes a on a.source_id = c.source_id
-where c.batch = @batch and (a.id is null or a.genres collate Latin1_General_BIN2 <> c.genres)
-delete from anime_genres where anime_id in (
-select a.id from animes a join #genre_changes g on g.source_id = a.source_id)
+update c set known = a.id
+from animes_clean c join animes a on a.source_id = c.source_id
+where c.batch = @batch
 
-update a set title = c.title, type = c.type, year = c.year, score = c.score, episodes = c.episodes,
-genres = c.genres
-from animes a join animes_clean c on c.batch = @batch and c.source_id = a.source_id
-where a.title collate Latin1_General_BIN2 <> c.title or a.type <> c.type
-or a.genres collate Latin1_General_BIN2 <> c.genres
-or coalesce(a.year, -1) <> coalesce(c.year, -1)
-or coalesce(a.score, -1) <> coalesce(c.score, -1)
-or coalesce(a.episodes, -1) <> coalesce(c.episodes, -1)
+create table #genre_changes (id int not null primary key, names nvarchar(max) collate Latin1_General_BIN2)
+insert into #genre_changes (id, names)
+select a.id, c.genre_names from animes_clean c join animes a on a.id = c.known
+where c.batch = @batch and @genres = 1 and a.genres collate Latin1_General_BIN2 <> c.genres
+delete from anime_genres where anime_id in (select id from #genre_changes)
+
+update a set title = c.title,
+type = case when @type = 1 then c.type else a.type end,
+year = case when @year = 1 then c.year else a.year end,
+score = case when @score = 1 then cast(c.score as decimal(4, 2)) else a.score end,
+episodes = case when @episodes = 1 then c.episodes else a.episodes end,
+genres = case when @genres = 1 then c.genres else a.genres end
+from animes a join animes_clean c on c.batch = @batch and c.known = a.id
+where a.title collate Latin1_General_BIN2 <> c.title or (@type = 1 and a.type <> c.type)
+or (@genres = 1 and a.genres collate Latin1_General_BIN2 <> c.genres)
+or (@year = 1 and coalesce(a.year, -1) <> coalesce(c.year, -1))
+or (@score = 1 and coalesce(a.score, -1) <> coalesce(cast(c.score as decimal(4, 2)), -1))
+or (@episodes = 1 and coalesce(a.episodes, -1) <> coalesce(c.episodes, -1))
 set @changed = @@rowcount
 
 insert into animes (source_id, title, type, year, score, episodes, genres)
-select c.source_id, c.title, c.type, c.year, c.score, c.episodes, c.genres from animes_clean c
-where c.batch = @batch and not exists (select 1 from animes a where a.source_id = c.source_id)
-order by c.position
+select c.source_id, c.title, c.type, c.year, cast(c.score as decimal(4, 2)), c.episodes, c.genres
+from animes_clean c
+where c.batch = @batch and c.known is null
+-- As on SQLite, rows without a source_id come last.
+order by case when c.source_id is null then 1 else 0 end, c.position
 set @added = @@rowcount
 
+-- A title that the API adds meanwhile has its genres already.
+insert into #genre_changes (id, names)
+select a.id, j.names from animes a join (
+select genres, min(genre_names) as names from animes_clean where batch = @batch group by genres) j
+on j.genres = a.genres collate Latin1_General_BIN2
+where a.id > @last and not exists (select 1 from anime_genres g where g.anime_id = a.id)
 insert into anime_genres (genre, anime_id)
-select cast(n.value as nvarchar(64)), a.id
-from #genre_changes g join animes a on a.source_id = g.source_id cross apply openjson(g.genres) n
+select cast(n.value as nvarchar(64)), g.id
+from #genre_changes g cross apply string_split(g.names, nchar(65533)) n
+where g.names <> N''
 
 if @replace = 1
 begin
-delete from animes where source_id is null or not exists (
-select 1 from animes_clean c where c.batch = @batch and c.source_id = animes.source_id)
+delete from animes where id <= @last and not exists (
+select 1 from animes_clean c where c.batch = @batch and c.known = animes.id)
 set @removed = @@rowcount
 end
 
@@ -438,7 +515,7 @@ set @read = @@rowcount
 -- that every quote still there opens or closes a name; then a name is taken off all texts at a time.
 create table #genre_texts (
 id int identity primary key, text nvarchar(max) collate Latin1_General_BIN2, inside nvarchar(max) collate Latin1_General_BIN2,
-json nvarchar(max) collate Latin1_General_BIN2, bad bit not null)
+json nvarchar(max) collate Latin1_General_BIN2, names nvarchar(max) collate Latin1_General_BIN2, bad bit not null)
 insert into #genre_texts (text, inside, bad)
 select d.genres,
 case when d.genres like N'[[]%]' then trim(@blanks from coalesce(substring(d.genres, 2, len(d.genres) - 2), N'')) else d.genres end,
@@ -451,7 +528,11 @@ create table #remaining (text_id int not null primary key, remaining nvarchar(ma
 insert into #remaining (text_id, remaining)
 select id, replace(replace(replace(replace(inside, N'\\\\', @backslash), N'\\''', @single), N'\\"', @double), N'\\', @dropped)
 from #genre_texts where bad = 0 and not (lower(inside) in (N'', N'?', N'unknown', N'n/a', N'none', N'null', N'nan'))
-set @remaining = @@rowcount
+-- A backslash that escapes no quote and no backslash is left to npm run import, which knows them all.
+update t set bad = 1 from #genre_texts t join #remaining r on r.text_id = t.id
+where charindex(@dropped, r.remaining) > 0
+delete from #remaining where charindex(@dropped, remaining) > 0
+set @remaining = (select count(*) from #remaining)
 
 create table #names (
 text_id int not null, position int not null, name nvarchar(max) collate Latin1_General_BIN2, bare bit not null)
@@ -491,10 +572,7 @@ select text_id, substring(remaining, 2, len(remaining)) from #taken
 where bad = 0 and remaining <> N'' and remaining <> N','
 set @remaining = @@rowcount
 end
--- A backslash goes, unless nothing follows it.
-update #names set name = substring(name, 1, len(name) - 1) + @backslash
-where bare = 1 and right(name, 1) = @dropped
-update #names set name = trim(@blanks from coalesce(replace(replace(replace(replace(name, @dropped, N''), @backslash, N'\\'), @single, N''''), @double, N'"'), N''))
+update #names set name = trim(@blanks from coalesce(replace(replace(replace(name, @backslash, N'\\'), @single, N''''), @double, N'"'), N''))
 update t set bad = 1 from #genre_texts t
 where exists (select 1 from #names n where n.text_id = t.id
 and (n.name = N'' or len(n.name) > 64))
@@ -522,10 +600,10 @@ update #genres set quoted = stuff(quoted, charindex(@backslash, quoted), 1, N'\\
 where charindex(@backslash, quoted) > 0
 update t set bad = 1 from #genre_texts t
 where (select count(*) from #genres g where g.text_id = t.id) > 32
-update #genre_texts set json = N'[]'
-update t set json = N'[' + j.names + N']' from #genre_texts t join (
-select text_id, string_agg(cast(quoted as nvarchar(max)), N',')
-within group (order by position) as names
+update #genre_texts set json = N'[]', names = N''
+update t set json = N'[' + j.quoted + N']', names = j.names from #genre_texts t join (
+select text_id, string_agg(cast(quoted as nvarchar(max)), N',') within group (order by position) as quoted,
+string_agg(cast(name as nvarchar(max)), nchar(65533)) within group (order by position) as names
 from #genres group by text_id) j on j.text_id = t.id
 
 -- 3. The rows that can be taken; of those with one source_id, the first.
@@ -584,8 +662,8 @@ and (v.no_episodes = 1 or v.episodes between 1 and 100000)
 -- Titles not yet aired come with a score of 10 that nobody gave.
 update #valid set score = null where score = 10 and (year is null or episodes is null)
 
-insert into animes_clean (batch, source_id, title, type, year, score, episodes, genres)
-select @batch, v.source_id, v.title, v.type, v.year, v.score, v.episodes, t.json
+insert into animes_clean (batch, source_id, title, type, year, score, episodes, genres, genre_names)
+select @batch, v.source_id, v.title, v.type, v.year, v.score, v.episodes, t.json, t.names
 from #valid v
 join (select source_id, min(id) as id from #valid group by source_id) f on f.id = v.id
 join #genre_texts t on t.id = v.text_id
