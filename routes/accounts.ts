@@ -23,7 +23,7 @@ const Credentials = Type.Object(
       description: `${passwordLength.min} to ${passwordLength.max} characters of any kind`,
     }),
   },
-  { additionalProperties: false, examples: [example] },
+  { title: 'Credentials', additionalProperties: false, examples: [example] },
 )
 
 const IdToken = Type.Object(
@@ -67,16 +67,19 @@ const RefreshToken = Type.Object({ refreshToken }, { additionalProperties: false
 
 const User = Type.Object(
   { id: Type.Integer(), email: Type.String(), role: Type.Enum(['user', 'admin']) },
-  { examples: [{ id: 1, email: example.email, role: 'user' }] },
+  { title: 'User', examples: [{ id: 1, email: example.email, role: 'user' }] },
 )
 
-const Tokens = Type.Object({
-  accessToken: Type.String(),
-  tokenType: Type.Literal('Bearer'),
-  expiresIn: Type.Integer({ description: 'seconds' }),
-  refreshToken,
-  user: User,
-})
+const Tokens = Type.Object(
+  {
+    accessToken: Type.String(),
+    tokenType: Type.Literal('Bearer'),
+    expiresIn: Type.Integer({ description: 'seconds' }),
+    refreshToken,
+    user: User,
+  },
+  { title: 'Tokens' },
+)
 
 const responses = (ok: Record<number, TSchema>, ...statuses: number[]) =>
   ({ ...ok, ...problems(...statuses) }) as Record<number, TSchema>

@@ -15,6 +15,7 @@ export const Problem = Type.Object(
   },
   {
     $id: 'Problem',
+    title: 'Problem',
     description: 'RFC 9457',
     examples: [
       {
