@@ -150,7 +150,9 @@ export function createJudge(world: World, database: Database, server: RedisServe
     if (mark !== undefined) return stalled(mark, committed) ? 'a commit that stalls' : undefined
     if (read.arrived >= latest) return undefined
     if (alone(reach)) return 'a writer alone without redis'
-    const lost = losses.some((time) => time <= reach.asked && committed > time + second)
+    const lost = losses.some(
+      (time) => time <= reach.asked && time > reach.asked - second && committed > time + second,
+    )
     return lost ? 'a commit that stalls' : undefined
   }
 

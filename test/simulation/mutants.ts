@@ -106,7 +106,10 @@ const subtle: Record<string, Wrapper> = {
         original({ ...options, runtime: { ...options.runtime!, every: () => () => {} } }),
   },
   'use begins without waiting for the others': connection(() => ({ settleDelay: 0 })),
-  'use begins without the outbox': connection(() => ({ drain: async () => true })),
+  'use begins at once, without the outbox': connection(() => ({
+    settleDelay: 0,
+    drain: async () => true,
+  })),
   'the outbox is emptied before it is applied': relay((outbox) => ({
     ...outbox,
     async read() {

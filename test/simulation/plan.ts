@@ -12,6 +12,8 @@ export interface Operation {
   row: number
   /** Milliseconds that a fault lasts. */
   lasts: number
+  /** On whose behalf, where a chooser chooses who goes on. */
+  actor?: string
 }
 
 /** How long a message travels: its mean, how often it is slow, and how long then at most. */
@@ -32,6 +34,7 @@ export interface Plan {
   latency: Latency
   databaseLatency: Latency
   maxBytes: number
+  counts: boolean
   operations: Operation[]
   /** Milliseconds until the world ends. */
   length: number
@@ -90,10 +93,15 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   const random = createRandom(seed)
   const redis = instances !== undefined || random.chance(0.94)
   const count = redis ? (instances ?? random.pick([1, 2, 2, 2, 3, 3])) : 1
-  const enabled = faults ?? faultKinds.filter(() => random.chance(random.pick([0.1, 0.3])))
+  // Some worlds have one kind of fault, often and with work about it; others a few, or none.
+  const single = random.chance(0.35)
+  const some = random.pick([0.1, 0.3])
+  const chosen = single ? [random.pick(faultKinds)] : faultKinds.filter(() => random.chance(some))
+  const enabled = faults ?? chosen
   const possible = redis ? enabled : enabled.filter((kind) => !/redis|link|connec|value/.test(kind))
   const pace = random.pick([2, 8, 30])
-  const faultRate = possible.length > 0 ? random.pick([0, 0.03, 0.1, 0.2]) : 0
+  const rates = single ? [0.05, 0.15] : [0, 0.03, 0.1, 0.2]
+  const faultRate = possible.length > 0 ? random.pick(rates) : 0
   const writeRate = random.pick([0.1, 0.25, 0.5])
   const hot = random.chance(0.5) ? random.pick(keys) : undefined
   const operations: Operation[] = []
@@ -104,7 +112,7 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   for (let left = steps; left > 0; ) {
     const waits = excited > 0 ? [20, 260, 1020, 2050, 2500] : [300, 1500, 3000]
     const pause = random.chance(0.1) ? random.pick(waits) * random.between(0.9, 1.1) : 0
-    at += pause + -pace * Math.log(1 - random.next())
+    at += pause - (excited > 0 ? Math.min(pace, 4) : pace) * Math.log(1 - random.next())
     const isFault = random.chance(excited > 0 ? faultRate * 2 : faultRate)
     excited = isFault ? 12 : excited - 1
     const kind = isFault ? random.pick(possible) : workOf(random, writeRate)
@@ -114,14 +122,37 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
       lasts: lastsOf(random, kind),
     })
     left -= 8 + (pause * count * 7) / 1000
+    if (isFault && (single || random.chance(0.3))) {
+      const around = workAround(random, operations.at(-1)!, count)
+      operations.push(...around)
+      left -= 8 * around.length
+    }
   }
+  operations.sort((a, b) => a.at - b.at)
   return {
     ...{ seed, instances: count, redis, operations, length: at + 300 },
     database: random.pick(['sqlite', 'mssql'] as const),
     latency: latencyOf(random, [0.2, 1, 4]),
     databaseLatency: latencyOf(random, [0.2, 1, 4, 25, 120]),
     maxBytes: random.chance(0.1) ? 2500 : 1_000_000,
+    counts: random.chance(0.5),
   }
+}
+
+/** Writes about the time when a fault begins or ends, and reads of what they write. */
+function workAround(random: Random, { at, lasts, row }: Operation, count: number): Operation[] {
+  const over = at + lasts
+  const key = random.pick(['all', `id=${row}`])
+  const make = (kind: 'read' | 'write', moment: number): Operation => ({
+    ...{ kind, key, row, lasts: 0, at: Math.max(0, moment), instance: random.below(count) },
+  })
+  const soon = () => random.between(0, random.pick([15, 60, 600, 1300]))
+  return [
+    make('write', at - random.between(0, 120)),
+    make('write', over + random.between(-300, 260)),
+    ...Array.from({ length: 4 }, () => make('read', at + soon())),
+    ...Array.from({ length: 6 }, () => make('read', over + soon())),
+  ]
 }
 
 const latencyOf = (random: Random, means: number[]): Latency => ({

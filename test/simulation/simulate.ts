@@ -4,7 +4,7 @@ import { createJudge, type Exception, type Violation } from './judge.ts'
 import type { FaultKind, Latency, Operation, OperationKind, Plan } from './plan.ts'
 import type { Link } from './redis-client.ts'
 import { createRedisServer } from './redis-server.ts'
-import { createWorld, type TraceLine } from './world.ts'
+import { type Chooser, createWorld, type TraceLine } from './world.ts'
 
 /** Milliseconds of a message's way from which on two of them may be too slow for Redis's time limit. */
 const noticeable = 20
@@ -26,9 +26,9 @@ export interface Outcome {
 /** Runs the world of a plan, for so many steps at the most. */
 export async function simulate(
   plan: Plan,
-  { maxSteps, trace = false }: { maxSteps: number; trace?: boolean },
+  { maxSteps, trace = false, choose }: { maxSteps: number; trace?: boolean; choose?: Chooser },
 ): Promise<Outcome> {
-  const world = createWorld(plan.seed)
+  const world = createWorld(plan.seed, choose)
   world.tracing = trace
   const latencyOf = (name: string, { mean, slow, slowest }: Latency) => {
     const random = world.randomOf(`latency of ${name}`)
@@ -59,7 +59,7 @@ export async function simulate(
 
   function start(index: number): void {
     generations += 1
-    const process = world.createProcess(`i${index}.${generations}`)
+    const process = world.createProcess(`i${index}.${generations}`, true)
     links[index] = {
       latency: latencyOf(process.name, plan.latency),
       heard: world.now,
@@ -67,8 +67,8 @@ export async function simulate(
       refusedUntil: 0,
     }
     const redis = server && { server, link: links[index]! }
-    const { maxBytes } = plan
-    instances[index] = createInstance({ world, database, redis, process, maxBytes })
+    const { maxBytes, counts } = plan
+    instances[index] = createInstance({ world, database, redis, process, maxBytes, counts })
     judge.disturb(world.now)
   }
 
@@ -218,14 +218,15 @@ export async function simulate(
 
   for (let index = 0; index < plan.instances; index += 1) start(index)
   for (const operation of plan.operations) {
-    later(operation.at, () => {
-      const { kind, lasts } = operation
+    const { kind, lasts, actor = '' } = operation
+    const start = () => {
       if (kind in faults) {
         world.trace('world', `${kind}${lasts > 0 ? ` for ${lasts.toFixed(0)} ms` : ''}`)
         judge.disturb(world.now + lasts)
       }
       work[kind]!(operation)
-    })
+    }
+    world.as(actor, () => later(operation.at, start))
   }
   later(plan.length, world.stop)
   await world.run(maxSteps)

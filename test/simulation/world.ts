@@ -10,6 +10,8 @@ import { createRandom, type Random } from './random.ts'
 /** A machine's process: it can stop for a while, or for ever, and has a clock of its own. */
 export interface Process {
   readonly name: string
+  /** It is one of ours, and not a server. */
+  readonly isInstance: boolean
   alive: boolean
   /** World time until which it stands still. */
   pausedUntil: number
@@ -24,9 +26,20 @@ interface Event {
   order: number
   /** Who takes it: not while it is paused, and never when it is dead. */
   owner: Process | null
+  /** On whose behalf: that of the event which scheduled it. */
+  actor: string
   work: () => void
   cancelled: boolean
 }
+
+/** Chooses one of the actors that can go on; see `walk.ts`. */
+export type Chooser = (actors: string[]) => string
+
+/** Milliseconds from now within which what happens counts as happening now, where a chooser chooses. */
+const turn = 0.2
+
+/** Milliseconds between two events that a chooser has chosen, so that one of them is the earlier. */
+const instant = 0.001
 
 /** One line of a history. */
 export interface TraceLine {
@@ -41,7 +54,7 @@ const beginning = 1_764_160_000_000
 /** Lets everything run that waits for a promise. */
 const drained = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-export function createWorld(seed: number) {
+export function createWorld(seed: number, choose?: Chooser) {
   const heap: Event[] = []
   let now = 0
   let order = 0
@@ -49,6 +62,7 @@ export function createWorld(seed: number) {
   let stopped = false
   const lines: TraceLine[] = []
   let tracing = false
+  let actor = ''
 
   const before = (a: Event, b: Event) => a.time < b.time || (a.time === b.time && a.order < b.order)
 
@@ -83,17 +97,39 @@ export function createWorld(seed: number) {
   /** Has `owner` do `work` after so many milliseconds of the world. */
   function schedule(delay: number, owner: Process | null, work: () => void): Cancel {
     order += 1
-    const event = { time: now + Math.max(0, delay), order, owner, work, cancelled: false }
+    const time = now + Math.max(0, delay)
+    const event = { time, order, owner, actor, work, cancelled: false }
     push(event)
     return () => {
       event.cancelled = true
     }
   }
 
+  /**
+   * Takes the next event of the actor that is chosen among all that could go on now. What an instance
+   * does with a reply follows at once: nobody else could see whether it was later.
+   */
+  function popChosen(choose: Chooser): Event | undefined {
+    const heads = new Map<string, Event>()
+    for (const event of heap) {
+      if (event.time > now + turn || event.cancelled || event.owner?.alive === false) continue
+      const head = heads.get(event.actor)
+      if (head === undefined || event.order < head.order) heads.set(event.actor, event)
+    }
+    if (heads.size === 0) return pop()
+    const mine = heads.get(actor)
+    const goesOn = mine?.owner?.isInstance === true
+    const actors = [...heads.keys()].sort()
+    const chosen = goesOn ? mine : heads.get(actors.length > 1 ? choose(actors) : actors[0]!)!
+    heap.splice(heap.indexOf(chosen), 1)
+    heap.sort((a, b) => (before(a, b) ? -1 : 1))
+    return chosen
+  }
+
   /** Runs until nothing is left, somebody stops it, or so many steps are done. */
   async function run(maxSteps: number): Promise<void> {
     while (!stopped && steps < maxSteps) {
-      const event = pop()
+      const event = choose === undefined ? pop() : popChosen(choose)
       if (event === undefined) return
       if (event.cancelled || event.owner?.alive === false) continue
       const { owner } = event
@@ -103,7 +139,8 @@ export function createWorld(seed: number) {
         push(event)
         continue
       }
-      now = event.time
+      now = choose === undefined ? event.time : Math.max(now, event.time) + instant
+      actor = event.actor
       steps += 1
       event.work()
       await drained()
@@ -138,11 +175,18 @@ export function createWorld(seed: number) {
     stop: () => {
       stopped = true
     },
-    createProcess(name: string): Process {
+    /** Has what `work` schedules happen on behalf of somebody. */
+    as(name: string, work: () => void): void {
+      const before = actor
+      actor = name
+      work()
+      actor = before
+    },
+    createProcess(name: string, isInstance = false): Process {
       const random = randomOf(`clock of ${name}`)
       const rate = random.between(0.999, 1.001)
       const wallOffset = Math.round(random.between(-80, 80))
-      return { name, alive: true, pausedUntil: 0, rate, wallOffset }
+      return { name, isInstance, alive: true, pausedUntil: 0, rate, wallOffset }
     },
     /** A process's wall clock, in whole milliseconds since the epoch. */
     dateOf: ({ rate, wallOffset }: Process) => Math.floor(beginning + now * rate + wallOffset),
