@@ -224,3 +224,27 @@ t.test('a query may use another answer, and never combines two moments', async (
   t.same(await page('2'), { page: '2', total: 3, shown: ['a', 'b', 'c'] }, 'read again, as a whole')
   t.ok(counts >= 2)
 })
+
+t.test('a request counts once, whatever its query stores besides or runs again', async (t) => {
+  let reads = 0
+  const app = await serve(t, (app) => {
+    app.get(
+      '/total',
+      cached({
+        key: keyed('page'),
+        read: async (_input, { held }) => {
+          reads += 1
+          const total = await held('total')
+          if (total !== undefined) await app.cache.journal.finish([tags], null)
+          return { body: `${total ?? 'counted'}`, also: { total: '7' } }
+        },
+      }),
+    )
+  })
+  t.match((await get(app, '/total')).body, 'counted')
+  t.match(app.cache.totals, { hits: 0, misses: 1, bypasses: 0 })
+  app.cache.memory.delete('page')
+  t.match((await get(app, '/total')).body, 'counted')
+  t.equal(reads, 3, 'a write came between, and the query ran again')
+  t.match(app.cache.totals, { hits: 0, misses: 2, bypasses: 0 })
+})
