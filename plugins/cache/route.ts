@@ -117,7 +117,7 @@ export function checkRoute({ url, method, handler, config }: RouteOptions): void
 }
 
 /** A route's declaration, made ready for its hooks. */
-export function prepareRoute({ vary = {}, key, read }: CachedRoute) {
+export function prepareRoute({ vary = {}, key: nameOf, read }: CachedRoute) {
   const fields = Object.entries(vary as Record<string, (field?: string) => string>)
 
   /** The normal form of the fields it varies on; an empty one stands for the default. */
@@ -140,10 +140,12 @@ export function prepareRoute({ vary = {}, key, read }: CachedRoute) {
       return `${url}\n${JSON.stringify(varyOf(request))}`
     },
     keyOf: (input: CacheInput): CacheKey => {
-      const wanted = key(input as CacheInput<unknown, unknown, never>)
+      const wanted = nameOf(input as CacheInput<unknown, unknown, never>)
       const forms = Object.entries(input.vary).filter(([, form]) => form !== '')
       const suffix = forms.map(([name, form]) => `;${name}=${encodeURIComponent(form)}`).join('')
-      return { key: wanted.key + suffix, tags: normalTags(wanted.tags) }
+      // Redis keeps the journal under names that begin with @, and its scripts part words at blanks.
+      const key = (wanted.key + suffix).replace(/^@|\s/g, encodeURIComponent)
+      return { key, tags: normalTags(wanted.tags) }
     },
   }
 }

@@ -248,3 +248,42 @@ t.test('a request counts once, whatever its query stores besides or runs again',
   t.equal(reads, 3, 'a write came between, and the query ran again')
   t.match(app.cache.totals, { hits: 0, misses: 2, bypasses: 0 })
 })
+
+t.test('a key made of a raw parameter never reaches the journal', async (t) => {
+  const app = await serve(t, (app) => {
+    app.get(
+      '/raw/:name',
+      cached<{ name: string }, unknown>({
+        key: ({ params: { name } }) => ({ key: name, tags }),
+        read: async ({ params: { name } }) => ({ name }),
+      }),
+    )
+  })
+  for (const name of ['@clock', 'two words']) {
+    t.equal((await get(app, `/raw/${encodeURIComponent(name)}`)).status, 200)
+    t.match((await get(app, `/raw/${encodeURIComponent(name)}`)).cache, '; hit;')
+  }
+  const keys = [...app.cache.memory.values()].map(({ key }) => key)
+  t.same(keys.sort(), ['%40clock', 'two%20words'])
+})
+
+t.test('the busiest route does not keep the others from being audited', async (t) => {
+  const read: string[] = []
+  const app = await serve(t, (app) => {
+    for (const name of ['busy', 'quiet']) {
+      const query = async () => {
+        read.push(name)
+        return { name }
+      }
+      app.get(`/${name}`, cached({ key: keyed(name), read: query }))
+    }
+  })
+  for (const name of ['quiet', 'busy']) await get(app, `/${name}`)
+  read.length = 0
+  await get(app, '/quiet')
+  for (let audit = 0; audit < 12; audit += 1) {
+    await get(app, '/busy')
+    await app.cacheAuditor.auditOne()
+  }
+  t.ok(read.includes('quiet') && read.includes('busy'), read.join())
+})
