@@ -7,7 +7,7 @@ type Json = Record<string, unknown>
 
 interface Operation extends Json {
   operationId: string
-  summary: string
+  summary?: string
   description?: string
   tags: string[]
   security?: object[]
@@ -111,7 +111,7 @@ const headersOf = (...fields: [field: string, name: keyof typeof headers][]) =>
 const statusTexts: Record<string, string> = { 200: 'Done', 201: 'Made', 204: 'Done' }
 
 function describe(operation: Operation, method: string, path: string): void {
-  operation.summary = operation.summary.replaceAll('`', '')
+  operation.summary = (operation.summary ?? `${method} ${path}`).replaceAll('`', '')
   operation.description ??= `${operation.summary}.`
   operation.security ??= []
   for (const parameter of operation.parameters ?? []) describeParameter(parameter)
