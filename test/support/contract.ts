@@ -66,6 +66,8 @@ export function holdToDocument(app: FastifyInstance): void {
     } = typeof options === 'string' ? { url: options } : options
     const { pathname, searchParams } = new URL(String(url), 'http://x')
     // With `fields` rows have the columns that were asked for; no document can say so.
+    // Routes that a test adds declare no answers.
+    if (!/^\/(v1|health)\//.test(pathname)) return answer
     if (method === 'HEAD' || searchParams.has('fields') || query !== undefined) return answer
     contract ??= contractOf(app.swagger() as unknown as Document)
     const wrong = contract(String(method), pathname, answer)
