@@ -58,7 +58,7 @@ export async function ask(path, options = {}) {
     ...describe(response, method),
     decoded: bytes.byteLength,
   }
-  const value = valueOf(response, bytes, known)
+  const value = bodyOf(response, bytes, known)
   if (!quiet) events.dispatchEvent(new CustomEvent('exchange', { detail: exchange }))
   if (!response.ok && response.status !== 304) refuse(response.status, value, quiet)
   if (method === 'GET' && exchange.etag !== null) hold(path, { etag: exchange.etag, value })
@@ -79,7 +79,7 @@ function describe({ status, headers }, method) {
   }
 }
 
-function valueOf({ status, headers }, bytes, known) {
+function bodyOf({ status, headers }, bytes, known) {
   if (status === 304) return known.value
   if (!/\bjson\b/.test(headers.get('content-type') ?? '')) return undefined
   return JSON.parse(new TextDecoder().decode(bytes))

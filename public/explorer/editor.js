@@ -31,7 +31,14 @@ export async function openTitle(id) {
 export function newTitle() {
   shown = undefined
   $('title-receipt').replaceChildren()
-  open('Add a title', { title: '', type: 'TV', genres: [] })
+  open('Add a title', {
+    title: '',
+    type: 'TV',
+    year: null,
+    score: null,
+    episodes: null,
+    genres: [],
+  })
 }
 
 function open(heading, anime) {
@@ -55,7 +62,7 @@ function open(heading, anime) {
 }
 
 /** What the form says, in the service's types; an empty field is a value that nobody knows. */
-function valuesOf() {
+function filled() {
   const { title, type, genres } = Object.fromEntries(new FormData(form))
   const names = genres.split(',').map((name) => name.trim())
   const number = ({ value }) => (value === '' ? null : Number(value))
@@ -69,13 +76,11 @@ function valuesOf() {
 
 function changesOf({ anime }) {
   const same = (name, value) => JSON.stringify(anime[name]) === JSON.stringify(value)
-  return Object.fromEntries(
-    Object.entries(valuesOf()).filter(([name, value]) => !same(name, value)),
-  )
+  return Object.fromEntries(Object.entries(filled()).filter(([name, value]) => !same(name, value)))
 }
 
 function add() {
-  const work = () => ask('v1/animes', { method: 'POST', body: valuesOf() })
+  const work = () => ask('v1/animes', { method: 'POST', body: filled() })
   return watchKeys(work, ({ value }) => done(`Added “${value.title}” as ${value.id}.`))
 }
 

@@ -13,8 +13,7 @@ const refusal = form.querySelector('.refusal')
 
 /** Asks for all that the page shows, as whoever is signed in. */
 async function load() {
-  showAccount()
-  await Promise.all([loadChoices().catch(() => undefined), search()])
+  await Promise.all([showAccount(), loadChoices().catch(() => undefined), search()])
 }
 
 function showAccount() {
