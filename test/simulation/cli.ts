@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { readOptions } from '../support/options.ts'
-import { mutants } from './mutants.ts'
+import { mutants, revealing } from './mutants.ts'
 import { type Found, run, search, type Totals } from './search.ts'
 import { shrink, tableOf, withoutIdle } from './shrink.ts'
 
@@ -101,7 +101,7 @@ async function catches(name: string, { seconds, seed, steps }: Options): Promise
 
 /** In the process of a broken build: whether it was caught. */
 async function runMutant(name: string, options: Options): Promise<boolean> {
-  const { totals, found } = await search(options)
+  const { totals, found } = await search({ ...options, faults: revealing[name] })
   const { histories, steps, seconds } = totals
   const effort = `${steps} steps, ${histories} histories, ${seconds.toFixed(1)} s`
   const result = found ? `caught after ${effort}, seed ${found.plan.seed}` : `NOT caught: ${effort}`

@@ -6,6 +6,7 @@ import type { createRelay } from '../../plugins/cache/relay.ts'
 import type { scripts as Scripts } from '../../plugins/cache/scripts.ts'
 import type { Outbox } from '../../plugins/cache/write.ts'
 import { mutants as known, type Mutant, type Wrapper } from '../coherence/mutants.ts'
+import type { FaultKind } from './plan.ts'
 
 type RedisJournalOptions = Parameters<typeof createRedisJournal>[0]
 
@@ -129,6 +130,18 @@ const subtle: Record<string, Wrapper> = {
   'a write removes every answer': journal(({ finish }) => ({
     finish: (_change, mark) => finish('*', mark),
   })),
+}
+
+/** The faults that bring a broken build to light soonest, where any at all would take long. */
+export const revealing: Record<string, readonly FaultKind[]> = {
+  'a new epoch stores at once': ['redis flushed'],
+  'a lost mark is not asked for': ['redis flushed'],
+  'an epoch outlives its server': ['redis restarted from a snapshot', 'redis failed over'],
+  'the server is not asked who it is': ['redis failed over behind a proxy'],
+  'use begins without waiting for the others': ['redis paused'],
+  'use begins at once, without the outbox': ['redis paused'],
+  'a failed finish drops its outbox row': ['redis paused', 'a link refused'],
+  'the outbox is emptied before it is applied': ['an instance crashed', 'redis paused'],
 }
 
 /** Every broken build: those of the checker, and subtler ones that only the simulation can hope to tell. */

@@ -94,7 +94,7 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   const redis = instances !== undefined || random.chance(0.94)
   const count = redis ? (instances ?? random.pick([1, 2, 2, 2, 3, 3])) : 1
   // Some worlds have one kind of fault, often and with work about it; others a few, or none.
-  const single = random.chance(0.35)
+  const single = faults !== undefined || random.chance(0.35)
   const some = random.pick([0.1, 0.3])
   const chosen = single ? [random.pick(faultKinds)] : faultKinds.filter(() => random.chance(some))
   const enabled = faults ?? chosen

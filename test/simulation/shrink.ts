@@ -5,13 +5,17 @@ import type { TraceLine } from './world.ts'
 /** How many smaller histories are tried. */
 const maxTries = 1500
 
-const fails = async (plan: Plan, steps: number) => (await run(plan, steps)).violations.length > 0
+const breaks = async (plan: Plan, steps: number) => (await run(plan, steps)).violations.length > 0
 
 /**
  * Makes a plan that breaks the promise smaller, for as long as it does: fewer operations, fewer instances,
  * even latencies. What is left is what it takes.
  */
-export async function shrink(plan: Plan, steps: number): Promise<Plan> {
+export async function shrink(
+  plan: Plan,
+  steps: number,
+  fails: (plan: Plan, steps: number) => Promise<boolean> = breaks,
+): Promise<Plan> {
   let smallest = plan
   let tries = 0
   const attempt = async (smaller: Plan): Promise<boolean> => {
