@@ -38,7 +38,7 @@ async function start() {
     await app.close()
   })
   const listenTextResolver = (url: string) =>
-    `Server listening at ${url} (API ${url}/v1/animes?limit=20, docs ${url}/docs)`
+    `Server listening at ${url} (explorer there, API ${url}/v1/animes?limit=20, docs ${url}/docs)`
   await app.listen({ host: config.HOST, port: config.PORT, listenTextResolver }).catch((error) => {
     throw explain(error, config)
   })
