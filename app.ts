@@ -4,6 +4,7 @@ import accounts from './plugins/accounts/index.ts'
 import auth from './plugins/auth.ts'
 import catalogueCache from './plugins/catalogue-cache.ts'
 import config from './plugins/config.ts'
+import connections, { timeouts } from './plugins/connections.ts'
 import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
 import drain from './plugins/drain.ts'
@@ -27,6 +28,7 @@ import cacheRoutes from './routes/cache.ts'
 import health from './routes/health.ts'
 import metricsRoute from './routes/metrics.ts'
 import monitor from './routes/monitor.ts'
+import pages from './routes/pages.ts'
 
 export interface AppOptions {
   config: Config
@@ -45,6 +47,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
     bodyLimit: 65_536,
     routerOptions: { maxParamLength: 100, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
+    ...timeouts,
     return503OnClosing: false,
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
@@ -52,6 +55,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
   })
   await app.register(telemetry)
   await app.register(config, { config: settings })
+  await app.register(connections)
   await app.register(drain)
   await app.register(problems)
   await app.register(database, { fill })
@@ -71,6 +75,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
   await app.register(health)
   await app.register(metricsRoute)
   await app.register(monitor)
+  await app.register(pages)
   await app.register(accountRoutes, { prefix: '/v1' })
   await app.register(animes, { prefix: '/v1' })
   await app.register(animesWrite, { prefix: '/v1' })

@@ -1,14 +1,13 @@
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
-import { PassThrough, Readable, type Writable } from 'node:stream'
+import { PassThrough, type Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
 import { createGzip, createZstdCompress } from 'node:zlib'
-import { type FormatName, fileFormats } from '../catalogue/formats.ts'
+import type { ListFormatName } from '../catalogue/formats.ts'
 import { loadConfig } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
 import type { Database } from '../db/dialects/dialect.ts'
-import { exportCatalogue } from '../db/export.ts'
 import { migrate } from '../db/migrate.ts'
 
 const usage = `usage: npm run export -- FILE [--format csv|ndjson|json]
@@ -49,47 +48,40 @@ async function main(argv: string[]): Promise<number> {
   try {
     await database.connect({ onRetry: () => console.error('waiting for the database') })
     await migrate(database)
-    const titles = await write(database, format, file)
-    console.error(`${titles} titles written${file === '-' ? '' : ` to ${file}`}`)
+    await write(database, format, file)
     return 0
   } finally {
     await database.close()
   }
 }
 
-function formatOf(file: string, named: string | undefined): FormatName {
+function formatOf(file: string, named: string | undefined): ListFormatName {
   const extension = /\.([^.]+?)(\.gz|\.zst)?$/.exec(file)?.[1]
   const name = named ?? (file === '-' ? 'csv' : extension)
   if (name === 'jsonl') return 'ndjson'
-  if (name !== undefined && Object.hasOwn(fileFormats, name)) return name as FormatName
+  if (name === 'csv' || name === 'ndjson' || name === 'json') return name
   throw new UsageError(
     `"${name ?? file}" is no format: name the file .csv, .ndjson or .json, or give --format`,
   )
 }
 
 /** Writes beside `file` and takes its place when all is there. */
-async function write(database: Database, format: FormatName, file: string): Promise<number> {
-  let titles = 0
-  const count = (rows: number) => {
-    titles += rows
-  }
-  const texts = Readable.from(exportCatalogue(database, format, count))
-  if (file === '-') {
-    await pipeline(texts, process.stdout)
-    return titles
-  }
+async function write(database: Database, format: ListFormatName, file: string): Promise<void> {
+  const signal = stopSignal()
+  const answer = await database.read({ what: 'export', format }, { signal })
+  const { stream } = answer as { stream: Readable }
+  if (file === '-') return pipeline(stream, process.stdout, { signal })
   const beside = `${file}.${process.pid}.partial`
   try {
-    await pipeline(texts, packerFor(file), createWriteStream(beside), { signal: stopSignal() })
+    await pipeline(stream, packerFor(file), createWriteStream(beside), { signal })
     await rename(beside, file)
   } catch (error) {
     await rm(beside, { force: true })
     throw (error as Error).name === 'AbortError' ? new Error('stopped; nothing was written') : error
   }
-  return titles
 }
 
-function packerFor(file: string): Writable & NodeJS.ReadableStream {
+function packerFor(file: string): Transform {
   if (file.endsWith('.gz')) return createGzip()
   return file.endsWith('.zst') ? createZstdCompress() : new PassThrough()
 }

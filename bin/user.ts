@@ -6,14 +6,19 @@ import { migrate } from '../db/migrate.ts'
 import { endSessions } from '../db/refresh-tokens.ts'
 import { findUser, listUsers, normalEmail, type Role } from '../db/users.ts'
 import { openAccounts } from '../plugins/accounts/open.ts'
+import { resetToken } from '../plugins/accounts/reset-token.ts'
+import { jwtSecret } from '../plugins/accounts/secret.ts'
 
 const usage = `usage: npm run user -- COMMAND
 
-Shows the accounts in the database of DATABASE_URL and changes their roles.
+Shows the accounts in the database of DATABASE_URL, changes their roles, resets a password.
 
   list                 all accounts: e-mail, role, since when
   grant EMAIL ROLE     gives the account the role admin (user, every account has)
   revoke EMAIL admin   makes an admin a user again, and ends the account's sessions
+  reset EMAIL          prints a token with which the account's password can be set,
+                       once and within an hour: POST /v1/reset {"token", "password"}.
+                       With Firebase, reset it there.
   --help               this text
 
 A new role shows in the access tokens made from then on; one given out before
@@ -42,6 +47,7 @@ async function main(argv: string[]): Promise<void> {
     await database.connect()
     await migrate(database)
     if (command === 'list') return await list(database)
+    if (command === 'reset') return await reset(database, normalEmail(email!))
     await change(database, command as 'grant' | 'revoke', normalEmail(email!), role as Role)
   } finally {
     await database.close()
@@ -61,9 +67,11 @@ function readArguments(argv: string[]) {
   }
   if (parsed.values.help) return parsed
   const [command, ...rest] = parsed.positionals
-  const wanted = { list: 0, grant: 2, revoke: 2 }[command ?? '']
+  const wanted = { list: 0, grant: 2, revoke: 2, reset: 1 }[command ?? '']
   if (wanted === undefined || rest.length !== wanted) {
-    throw new UsageError('wants list, grant EMAIL ROLE or revoke EMAIL ROLE; see --help')
+    throw new UsageError(
+      'wants list, grant EMAIL ROLE, revoke EMAIL ROLE or reset EMAIL; see --help',
+    )
   }
   const roles = command === 'revoke' ? ['admin'] : ['user', 'admin']
   if (wanted === 2 && !roles.includes(rest[1]!)) {
@@ -78,6 +86,16 @@ async function list(database: Database): Promise<void> {
   for (const { email, role, created_at } of users) {
     console.log(`${email.padEnd(width)}  ${role.padEnd(5)}  ${created_at}`)
   }
+}
+
+async function reset(database: Database, email: string): Promise<void> {
+  const config = loadConfig()
+  if (config.FIREBASE_PROJECT_ID !== undefined) {
+    throw new UsageError('Firebase keeps the passwords; reset it there (Authentication, Users)')
+  }
+  const user = await findUser(database.reader, { email })
+  if (user === undefined) throw new UsageError(`there is no account ${email}`)
+  console.log(resetToken(await jwtSecret(config), user))
 }
 
 async function change(

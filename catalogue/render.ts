@@ -45,18 +45,16 @@ function showOf(names: readonly AnimeColumn[]): Show {
 /** One title as JSON. */
 export const renderAnime = (row: AnimeRow): string => JSON.stringify(showOf(animeColumns)(row))
 
+/** What stands before the titles of a list: the total and the next cursor, known before the first title. */
+export const listHead = (total: number, next: string | null): string =>
+  `{"total":${total},"next":${JSON.stringify(next)},"data":[`
+
 /**
- * A page of titles, all columns or some, with the total and the next cursor. One call of
+ * Titles as the members of a JSON array, without its brackets, all columns or some. One call of
  * `JSON.stringify` over plain objects takes half the time of putting 20,000 texts together.
  */
-export function renderList(
-  rows: AnimeRow[],
-  names: readonly AnimeColumn[],
-  total: number,
-  next: string | null,
-): string {
-  return JSON.stringify({ data: rows.map(showOf(names)), total, next })
-}
+export const renderRows = (rows: AnimeRow[], names: readonly AnimeColumn[]): string =>
+  JSON.stringify(rows.map(showOf(names))).slice(1, -1)
 
 /** The other way: values from the API as the database keeps them. */
 export function stored(values: Partial<AnimeValues>): Partial<StoredValues> {

@@ -1,13 +1,14 @@
 import type { Database } from './dialects/dialect.ts'
 import { openSqlite } from './dialects/sqlite.ts'
+import type { ReaderOptions } from './reads/threads.ts'
 
 /**
  * Opens the database that `url` names: `sqlite:PATH`, or `mssql://...` whose driver is loaded only
  * then.
  * @throws Error with one line that says what is wrong with the URL
  */
-export async function openDatabase(url: string): Promise<Database> {
-  if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length))
+export async function openDatabase(url: string, options?: ReaderOptions): Promise<Database> {
+  if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length), options)
   const { openMssql } = await import('./dialects/mssql.ts')
-  return openMssql(url)
+  return openMssql(url, options)
 }

@@ -10,3 +10,17 @@ const queries = channel(queryChannel)
 export function logQuery(event: LogEvent): void {
   if (queries.hasSubscribers) queries.publish(event)
 }
+
+/** A statement that another thread, or a driver of ours, has run. */
+export interface QueryTiming {
+  sql: string
+  milliseconds: number
+}
+
+/** Tells of them as of Kysely's queries. */
+export function publishQueries(timings: readonly QueryTiming[]): void {
+  for (const { sql, milliseconds } of timings) {
+    const query = { sql, parameters: [] } as unknown as LogEvent['query']
+    logQuery({ level: 'query', query, queryDurationMillis: milliseconds } as LogEvent)
+  }
+}

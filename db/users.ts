@@ -75,25 +75,6 @@ export async function lockUser(trx: Transaction<Schema>, id: number): Promise<Us
   return findUser(trx, { id })
 }
 
-/** Puts another hash of the same password in the place of the one that `user` has; false if it has none. */
-export async function replaceHash(
-  { writer }: Database,
-  { id, password_hash }: UserRow,
-  hash: string,
-): Promise<boolean> {
-  const update = writer
-    .transaction()
-    .execute((trx) =>
-      trx
-        .updateTable('users')
-        .set({ password_hash: hash })
-        .where('id', '=', id)
-        .where('password_hash', '=', password_hash)
-        .executeTakeFirstOrThrow(),
-    )
-  return (await update).numUpdatedRows > 0n
-}
-
 /** Changes an account. */
 export async function updateUser(
   { writer }: Database,
@@ -103,6 +84,13 @@ export async function updateUser(
   await writer
     .transaction()
     .execute((trx) => trx.updateTable('users').set(changes).where('id', '=', id).execute())
+}
+
+/** Removes an account and its sessions. */
+export async function deleteUser({ writer }: Database, id: number): Promise<void> {
+  await writer
+    .transaction()
+    .execute((trx) => trx.deleteFrom('users').where('id', '=', id).execute())
 }
 
 /** All accounts by e-mail. */

@@ -47,7 +47,9 @@ const details: Record<DatabaseStatus | 'lost', string> = {
  */
 async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: boolean }) {
   const { config } = app
-  const opened = await openDatabase(config.DATABASE_URL).catch((error) => {
+  const opened = await openDatabase(config.DATABASE_URL, {
+    streamAbove: config.STREAM_ABOVE,
+  }).catch((error) => {
     throw new ConfigError(`DATABASE_URL: cannot be opened: ${error.message}`, { cause: error })
   })
   const closing = new AbortController()
@@ -74,11 +76,12 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
     throw new DatabaseUnavailable(`the database is ${state.status}`)
   }
   app.decorate('databaseState', state)
-  app.decorate('database', {
+  app.decorate<Database>('database', {
     ...opened,
     get reader() {
       return whenReady(opened.reader)
     },
+    read: async (read, options) => whenReady(opened.read)(read, options),
     get writer() {
       return whenReady(opened.writer)
     },

@@ -1,9 +1,12 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Anime } from '../schemas/anime.ts'
 import { Problem } from '../schemas/problems.ts'
+import { publish } from './openapi-document.ts'
 
 const description = `A catalogue of anime titles.
 
@@ -24,6 +27,11 @@ const contentSecurity = {
   'style-src': "'self' 'unsafe-inline'",
 }
 
+const icon = {
+  path: join(import.meta.dirname, '../public/icon.svg'),
+  type: 'image/svg+xml',
+}
+
 /** OpenAPI 3.1 at `/openapi.json`, made from the routes' own schemas, and Swagger UI at `/docs`. */
 async function openapiPlugin(app: FastifyInstance) {
   app.addSchema(Anime)
@@ -31,8 +39,13 @@ async function openapiPlugin(app: FastifyInstance) {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Anime API', version: '1.0.0', description },
-      servers: [{ url: '/' }],
+      info: {
+        title: 'Anime API',
+        version: '1.0.0',
+        description,
+        contact: { name: 'Anime API' },
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
       tags: [
         { name: 'catalogue', description: 'The titles' },
         { name: 'accounts', description: 'Sign-up, sign-in and tokens' },
@@ -42,14 +55,29 @@ async function openapiPlugin(app: FastifyInstance) {
         securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
       },
     },
+    transformObject: (made) =>
+      'openapiObject' in made ? publish(made.openapiObject) : made.swaggerObject,
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, i) => String(schema.$id ?? `def-${i}`),
     },
   })
+  const content = await readFile(icon.path)
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: contentSecurity,
-    theme: { title: 'Anime API' },
+    theme: {
+      title: 'Anime API',
+      favicon: [{ filename: 'icon.svg', rel: 'icon', type: icon.type, sizes: 'any', content }],
+    },
+    logo: { type: icon.type, content, href: '../', target: '_self' },
+    // The page has a copy of its own, since `servers` is relative to where a document is.
+    transformSpecification: (document) => ({ ...document, servers: [{ url: '..' }] }),
+    uiHooks: {
+      onRequest: (request, reply, done) => {
+        if (request.url.split('?', 1)[0]!.endsWith('/yaml')) reply.redirect('../openapi.json', 301)
+        else done()
+      },
+    },
     logLevel: 'warn',
     uiConfig: { tryItOutEnabled: true, displayRequestDuration: true, docExpansion: 'list' },
   })

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { DatabaseUnavailable, OutcomeUnknown } from '../db/dialects/dialect.ts'
+import { DatabaseUnavailable, OutcomeUnknown, TooManyReads } from '../db/dialects/dialect.ts'
 import { BadField, type FieldProblem, PreconditionFailed } from './errors.ts'
 import { acceptPatch } from './request-body.ts'
 
@@ -11,6 +11,7 @@ const codes: Record<number, string> = {
   400: 'INVALID_REQUEST',
   404: 'PATH_NOT_FOUND',
   405: 'METHOD_NOT_ALLOWED',
+  406: 'NOT_ACCEPTABLE',
   408: 'REQUEST_TIMEOUT',
   412: 'PRECONDITION_FAILED',
   413: 'BODY_TOO_LARGE',
@@ -50,6 +51,15 @@ async function problemsPlugin(app: FastifyInstance) {
         const { detail, seconds } = app.databaseState.notice
         reply.header('retry-after', seconds)
         return problem(request, reply, { status: 503, code: 'DATABASE_UNAVAILABLE', detail })
+      }
+      if (error instanceof TooManyReads) {
+        request.log.debug(error.message)
+        reply.header('retry-after', 1)
+        return problem(request, reply, {
+          status: 503,
+          code: 'TOO_MANY_READS',
+          detail: 'too many requests wait for the database',
+        })
       }
       if (error.headers !== undefined) reply.headers(error.headers)
       const status = error.statusCode ?? 500

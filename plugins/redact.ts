@@ -3,7 +3,16 @@ import type { FastifyServerOptions } from 'fastify'
 type Logger = NonNullable<FastifyServerOptions['logger']>
 
 /** Fields that hold a secret, wherever a log line has them. */
-const secret = ['password', 'idToken', 'accessToken', 'refreshToken', 'authorization', 'cookie']
+const secret = [
+  'password',
+  'newPassword',
+  'token',
+  'idToken',
+  'accessToken',
+  'refreshToken',
+  'authorization',
+  'cookie',
+]
 
 /**
  * The logger with its secrets blanked out. Nothing here logs a body or a header; this is for the day

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
-import { emailPattern, findUser, longestEmail, publicUser } from '../db/users.ts'
+import { emailPattern, findUser, longestEmail, publicUser, type UserRow } from '../db/users.ts'
 import { passwordLength, passwordProblem } from '../plugins/accounts/password-policy.ts'
+import type { Proof } from '../plugins/accounts/provider.ts'
 import { BadField, Unauthorized } from '../plugins/errors.ts'
 import { problems } from '../schemas/problems.ts'
 
@@ -21,7 +23,7 @@ const Credentials = Type.Object(
       description: `${passwordLength.min} to ${passwordLength.max} characters of any kind`,
     }),
   },
-  { additionalProperties: false, examples: [example] },
+  { title: 'Credentials', additionalProperties: false, examples: [example] },
 )
 
 const IdToken = Type.Object(
@@ -29,21 +31,55 @@ const IdToken = Type.Object(
   { additionalProperties: false },
 )
 
+const newPassword = {
+  ...Credentials.properties.password,
+  description: `${passwordLength.min} to ${passwordLength.max} characters of any kind`,
+}
+
+const PasswordChange = Type.Object(
+  { password: Credentials.properties.password, newPassword },
+  {
+    additionalProperties: false,
+    examples: [{ password: example.password, newPassword: 'an even longer phrase' }],
+  },
+)
+
+const PasswordReset = Type.Object(
+  { token: Type.String({ minLength: 1, maxLength: 128 }), password: newPassword },
+  { additionalProperties: false },
+)
+
+const OwnerProof = Type.Object(
+  {
+    password: Type.Optional(Credentials.properties.password),
+    idToken: Type.Optional(IdToken.properties.idToken),
+  },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    maxProperties: 1,
+    examples: [{ password: example.password }],
+  },
+)
+
 const refreshToken = Type.String({ minLength: 1, maxLength: 128 })
 const RefreshToken = Type.Object({ refreshToken }, { additionalProperties: false })
 
 const User = Type.Object(
   { id: Type.Integer(), email: Type.String(), role: Type.Enum(['user', 'admin']) },
-  { examples: [{ id: 1, email: example.email, role: 'user' }] },
+  { title: 'User', examples: [{ id: 1, email: example.email, role: 'user' }] },
 )
 
-const Tokens = Type.Object({
-  accessToken: Type.String(),
-  tokenType: Type.Literal('Bearer'),
-  expiresIn: Type.Integer({ description: 'seconds' }),
-  refreshToken,
-  user: User,
-})
+const Tokens = Type.Object(
+  {
+    accessToken: Type.String(),
+    tokenType: Type.Literal('Bearer'),
+    expiresIn: Type.Integer({ description: 'seconds' }),
+    refreshToken,
+    user: User,
+  },
+  { title: 'Tokens' },
+)
 
 const responses = (ok: Record<number, TSchema>, ...statuses: number[]) =>
   ({ ...ok, ...problems(...statuses) }) as Record<number, TSchema>
@@ -161,12 +197,85 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: responses({ 200: User }, 401, 503),
       },
     },
-    async ({ user: { id } }) => {
-      const user = await findUser(database.reader, { id })
-      if (user === undefined) throw new Unauthorized('the account is gone', 'invalid_token')
-      return publicUser(user)
+    async (request) => publicUser(await callerOf(request)),
+  )
+
+  app.post(
+    '/me/password',
+    {
+      onRequest: [throttle.byAddress, app.requireRole('user')],
+      preHandler: throttle.byAccount,
+      schema: {
+        operationId: 'changePassword',
+        summary: 'Change the password',
+        description:
+          'All sessions of the account end, and the answer begins a new one. Access tokens stand until they expire.',
+        tags,
+        body: PasswordChange,
+        response: responses({ 200: Tokens }, 400, 401, 429, 503),
+      },
+    },
+    async (request) => {
+      const { password, newPassword } = request.body
+      const user = await callerOf(request)
+      const problem = passwordProblem(newPassword, user.email)
+      if (problem !== undefined) throw new BadField('newPassword', problem)
+      await accounts.confirm(user, { password })
+      await accounts.changePassword(user, newPassword)
+      // By the provider's own clock: it ends what was signed in before the change.
+      return sessions.begin(
+        await accounts.signIn(user.email, newPassword),
+        app.addressHash(request),
+      )
     },
   )
+
+  app.post(
+    '/me/remove',
+    {
+      onRequest: [throttle.byAddress, app.requireRole('user')],
+      preHandler: throttle.byAccount,
+      schema: {
+        operationId: 'removeAccount',
+        summary: 'Remove the account',
+        description:
+          'Takes the password, or the Firebase ID token of a sign-in in the last five minutes. Access tokens stand until they expire.',
+        tags,
+        body: OwnerProof,
+        response: responses({ 204: Type.Null() }, 400, 401, 404, 429, 503),
+      },
+    },
+    async (request, reply) => {
+      const user = await callerOf(request)
+      await accounts.confirm(user, request.body as Proof)
+      await accounts.remove(user)
+      return reply.code(204).send(null)
+    },
+  )
+
+  app.post(
+    '/reset',
+    {
+      onRequest: throttle.byAddress,
+      schema: {
+        operationId: 'resetPassword',
+        summary: 'Set the password by a one-time token of `npm run user -- reset EMAIL`',
+        tags,
+        body: PasswordReset,
+        response: responses({ 204: Type.Null() }, 400, 404, 429, 503),
+      },
+    },
+    async ({ body: { token, password } }, reply) => {
+      await accounts.resetPassword(token, password)
+      return reply.code(204).send(null)
+    },
+  )
+
+  async function callerOf({ user: { id } }: FastifyRequest): Promise<UserRow> {
+    const user = await findUser(database.reader, { id })
+    if (user === undefined) throw new Unauthorized('the account is gone', 'invalid_token')
+    return user
+  }
 }
 
 export default routes

@@ -1,39 +1,75 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
-import { renderAnime, renderList } from '../catalogue/render.ts'
-import { countAnimes, findAnime, listAnimes } from '../db/animes.ts'
-import { cached } from '../plugins/cache/index.ts'
+import { mediaTypes } from '../catalogue/formats.ts'
+import { exportedId } from '../catalogue/names.ts'
+import type { Matching } from '../db/reads/list.ts'
+import type { ListRead, Read } from '../db/reads/read.ts'
+import { cached, canonicalKey } from '../plugins/cache/index.ts'
 import { NotFound } from '../plugins/errors.ts'
 import { Anime, AnimeId } from '../schemas/anime.ts'
 import { AnimeList, ListParameters, NamedCounts, Stats } from '../schemas/lists.ts'
-import { answers } from '../schemas/problems.ts'
-import { encodeCursor, listKey, parseList } from './list-query.ts'
+import { answers, problems } from '../schemas/problems.ts'
+import { acceptForm, formatOf } from './list-format.ts'
+import { listKey, parseList } from './list-query.ts'
 
-const json = { 'content-type': 'application/json; charset=utf-8' }
+const json = { 'content-type': mediaTypes.api }
+
+const text = (example: string) => ({ schema: { type: 'string' }, example })
+
+/** A list in the formats that `Accept` may ask for. */
+const listAnswer = {
+  description: 'The list, in the format that `Accept` asks for',
+  content: {
+    'application/json': { schema: AnimeList },
+    'text/csv': text(
+      `${exportedId},title,type,year,score,episodes,genres\r\n1,Cowboy Bebop,TV,1998,8.75,26,"[""Action""]"\r\n`,
+    ),
+    'application/x-ndjson': text(
+      `{"${exportedId}":1,"title":"Cowboy Bebop","type":"TV","year":1998,"score":8.75,"episodes":26,"genres":["Action"]}\n`,
+    ),
+  },
+}
 const tags = ['catalogue']
 
 /** The catalogue, for reading. Every answer here is cached; see docs/cache.md. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { database } = app
 
+  /** The answer to a read that is never streamed, or undefined. */
+  async function finished(read: Exclude<Read, ListRead>, signal: AbortSignal | undefined) {
+    const answer = await database.read(read, { signal })
+    if (answer === undefined || 'stream' in answer) return undefined
+    return { body: answer.body, etag: answer.etag, headers: json }
+  }
+
   app.get('/animes', {
     onRequest: app.requireReader,
     schema: {
       operationId: 'listAnimes',
       summary: 'List titles',
-      description: 'The whole filtered list, or with `limit` a page of it.',
+      description:
+        'The whole filtered list, or with `limit` a page of it; as JSON, CSV or NDJSON, as `Accept` asks.',
       tags,
       querystring: ListParameters,
-      response: answers(AnimeList, 400, 503),
+      response: { 200: listAnswer, ...problems(400, 406, 503) },
     },
-    ...cached<unknown, Static<typeof ListParameters>>({
+    ...cached<unknown, Static<typeof ListParameters>, 'accept'>({
+      vary: { accept: acceptForm },
       key: ({ query }) => listKey(parseList(query)),
-      async read({ query: parameters }) {
+      async read({ query: parameters, vary }, { held, signal }) {
+        const format = formatOf(vary.accept)
+        const headers = { 'content-type': mediaTypes[format] }
         const { query, columns } = parseList(parameters)
-        const { rows, total, more } = await listAnimes(database, query)
-        const next = more ? encodeCursor(rows.at(-1)!, query.sort) : null
+        const totalKey = canonicalKey('totals', { ...query.filters })
+        const counted = query.limit === undefined ? undefined : await held(totalKey)
+        const matching = counted === undefined ? undefined : (JSON.parse(counted) as Matching)
+        const read: ListRead = { what: 'list', query, columns, matching, format }
+        const answer = await database.read(read, { signal })
+        if ('stream' in answer!) return { body: answer.stream, headers, detail: 'too-large' }
+        const { body, etag, next, matching: found } = answer!
         const link = next === null ? {} : { link: `<${nextUrl(parameters, next)}>; rel="next"` }
-        return { body: renderList(rows, columns, total, next), headers: { ...json, ...link } }
+        const also = found === undefined ? {} : { [totalKey]: JSON.stringify(found) }
+        return { body, etag, also, headers: { ...headers, ...link } }
       },
     }),
   })
@@ -50,10 +86,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     ...cached<Static<typeof AnimeId>, unknown>({
       key: ({ params: { id } }) => ({ key: `anime:${id}`, tags: [`id:${id}`] }),
-      async read({ params: { id } }) {
-        const row = await findAnime(database.reader, id)
-        if (row === undefined) throw new NotFound(`there is no anime ${id}`)
-        return { body: renderAnime(row), headers: json }
+      async read({ params: { id } }, { signal }) {
+        const answer = await finished({ what: 'title', id }, signal)
+        if (answer === undefined) throw new NotFound(`there is no anime ${id}`)
+        return answer
       },
     }),
   })
@@ -70,7 +106,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
       ...cached({
         key: () => ({ key: `${column}:all`, tags: ['all'] }),
-        read: async () => ({ data: (await countAnimes(database))[column] }),
+        read: (_input, { signal }) => finished({ what: column }, signal),
       }),
     })
   }
@@ -86,7 +122,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     ...cached({
       key: () => ({ key: 'stats:all', tags: ['all'] }),
-      read: async () => countAnimes(database),
+      read: (_input, { signal }) => finished({ what: 'stats' }, signal),
     }),
   })
 }

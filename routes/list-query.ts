@@ -1,15 +1,14 @@
 import type { Static } from 'typebox'
 import {
   type AnimeColumn,
-  type AnimeRow,
   animeColumns,
   columns as columnFacts,
   type SortableColumn,
   sortable,
 } from '../catalogue/columns.ts'
 import { queryTags } from '../catalogue/tags.ts'
-import type { ListQuery } from '../db/animes.ts'
-import { type CursorValues, type SortKey, totalOrder } from '../db/keyset.ts'
+import { type CursorValues, nameOf, type SortKey, totalOrder } from '../db/order.ts'
+import type { ListQuery } from '../db/reads/list.ts'
 import { type CacheKey, canonicalKey } from '../plugins/cache/index.ts'
 import { BadField } from '../plugins/errors.ts'
 import type { ListParameters } from '../schemas/lists.ts'
@@ -89,16 +88,6 @@ function parseFields(text: string | undefined): readonly AnimeColumn[] {
   }
   return animeColumns.filter((column) => wanted.includes(column))
 }
-
-/** The cursor after a row: its values under the sort keys and the id, under the sort's own name. */
-export function encodeCursor(row: AnimeRow, sort: SortKey[]): string {
-  const keys = totalOrder(sort)
-  const values = keys.map(({ column }) => row[column])
-  return Buffer.from(JSON.stringify([nameOf(keys), ...values])).toString('base64url')
-}
-
-const nameOf = (keys: SortKey[]) =>
-  keys.map(({ column, descending }) => `${descending ? '-' : ''}${column}`).join()
 
 function decode(cursor: string, sort: SortKey[]): CursorValues {
   const keys = totalOrder(sort)

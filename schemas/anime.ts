@@ -31,7 +31,7 @@ export const boundsOf = ({ minimum, maximum }: { minimum: number; maximum: numbe
   maximum,
 })
 
-/** What a column takes; `given` or as the service shows it. */
+/** What a column takes; `given` or as the service shows it, which may have been written past it. */
 function schemaOf(facts: Column, given: boolean): TSchema {
   switch (facts.kind) {
     case 'integer':
@@ -42,8 +42,11 @@ function schemaOf(facts: Column, given: boolean): TSchema {
     case 'choice':
       return Type.Enum([...facts.choices], { type: 'string' })
     case 'list':
-      return Type.Array(nameOf(facts), { maxItems: facts.maxItems, uniqueItems: true })
+      return given
+        ? Type.Array(nameOf(facts), { maxItems: facts.maxItems, uniqueItems: true })
+        : Type.Array(Type.String())
     case 'text':
+      if (!given) return Type.String()
       return Type.String({
         minLength: 1,
         maxLength: facts.maxLength,
@@ -80,12 +83,13 @@ export const example = {
 
 export const Anime = Type.Object(
   { id, ...propertiesOf(false) },
-  { $id: 'Anime', examples: [example] },
+  { $id: 'Anime', title: 'Anime', examples: [example] },
 )
 
 const given = propertiesOf(true)
 
 export const AnimeChanges = Type.Object(Type.Partial(Type.Object(given)).properties, {
+  title: 'AnimeChanges',
   additionalProperties: false,
   minProperties: 1,
   examples: [{ score: 8.8 }],
@@ -95,6 +99,7 @@ const { title } = given
 export const NewAnime = Type.Object(
   { ...AnimeChanges.properties, title },
   {
+    title: 'NewAnime',
     additionalProperties: false,
     examples: [{ title: 'Frieren', type: 'TV', year: 2023, score: 9.3, episodes: 28, genres: [] }],
   },

@@ -28,6 +28,7 @@ export const Batch = Type.Object(
     }),
   },
   {
+    title: 'Batch',
     additionalProperties: false,
     examples: [
       {
@@ -51,6 +52,7 @@ export const BatchResults = Type.Object(
     ),
   },
   {
+    title: 'BatchResults',
     description: 'One result for each operation, in their order',
     examples: [{ results: [{ status: 201, value: example }, { status: 204 }] }],
   },

@@ -58,24 +58,30 @@ export const ListParameters = Type.Object(
 
 export const AnimeList = Type.Object(
   {
-    data: Type.Array(Type.Partial(Type.Object(Anime.properties))),
+    data: Type.Array(Anime, { description: 'with `fields`, only those columns of each title' }),
     total: Type.Integer({ description: 'titles that match, on all pages' }),
     next: nullable(Type.String({ description: 'the cursor of the next page' })),
   },
-  { examples: [{ data: [example], total: 1, next: null }] },
+  { title: 'AnimeList', examples: [{ data: [example], total: 1, next: null }] },
 )
 
 const count = Type.Integer({ minimum: 0 })
-const numbered = Type.Array(Type.Object({ value: nullable(Type.Integer()), count }))
+const numbered = Type.Array(
+  Type.Object({ value: nullable(Type.Integer()), count }, { title: 'NumberedCount' }),
+)
 
-export const NamedCounts = Type.Object({
-  data: Type.Array(Type.Object({ name: Type.String(), count })),
-})
+export const NamedCounts = Type.Object(
+  { data: Type.Array(Type.Object({ name: Type.String(), count }, { title: 'NamedCount' })) },
+  { title: 'NamedCounts' },
+)
 
-export const Stats = Type.Object({
-  total: count,
-  types: NamedCounts.properties.data,
-  genres: NamedCounts.properties.data,
-  years: numbered,
-  scores: numbered,
-})
+export const Stats = Type.Object(
+  {
+    total: count,
+    types: NamedCounts.properties.data,
+    genres: NamedCounts.properties.data,
+    years: numbered,
+    scores: numbered,
+  },
+  { title: 'Stats' },
+)

@@ -1,4 +1,6 @@
-import type { ColumnDefinitionBuilder, Expression, Kysely, RawBuilder, Transaction } from 'kysely'
+import type { Readable } from 'node:stream'
+import type { ColumnDefinitionBuilder, Kysely, RawBuilder, Transaction } from 'kysely'
+import type { FinishedRead, Read } from '../reads/read.ts'
 import type { AnimeTable, Schema } from '../schema.ts'
 
 /** Values of a new or changed title, as the table holds them. */
@@ -23,10 +25,6 @@ export interface Dialect {
     readonly timestamp: RawBuilder<unknown>
     readonly now: RawBuilder<unknown>
   }
-  /** The first `count` rows of an ordered query. */
-  readonly limit: (count: number) => RawBuilder<unknown>
-  /** Whether `column` contains `text`, without regard to case. */
-  readonly contains: (column: Expression<string>, text: string) => RawBuilder<boolean>
   /** Gives `columns` of one title as last committed, and locks it until the transaction ends. */
   readonly lockAnime: (columns: readonly string[], id: number) => RawBuilder<unknown>
   /** What a database needs before its migrations, and outside of their transaction. */
@@ -43,6 +41,15 @@ export interface Database {
   readonly reader: Kysely<Schema>
   readonly writer: Kysely<Schema>
   /**
+   * Reads the catalogue and renders the answer, off the event loop or in slices that give it back. It sees
+   * every commit that was answered before the call. Undefined: there is no such title.
+   * @throws TooManyReads when as many wait as may, DatabaseUnavailable when the database is away
+   */
+  readonly read: (
+    read: Read,
+    options?: { signal?: AbortSignal | undefined },
+  ) => Promise<ReadAnswer | undefined>
+  /**
    * A number that moves with every commit by another process, where the database tells one
    * (SQLite's `PRAGMA data_version`); costs about two microseconds.
    */
@@ -56,6 +63,9 @@ export interface Database {
   readonly connect: (options?: ConnectOptions) => Promise<void>
   readonly close: () => Promise<void>
 }
+
+/** A finished answer, or one that is too large to be held. */
+export type ReadAnswer = FinishedRead | { stream: Readable }
 
 export interface ConnectOptions {
   /** Told of an attempt that failed and is followed by others, now and then. */
@@ -74,4 +84,9 @@ export class DatabaseUnavailable extends Error {
 /** The connection was lost while a write was being committed: it has happened, or it has not. */
 export class OutcomeUnknown extends DatabaseUnavailable {
   override name = 'OutcomeUnknown'
+}
+
+/** As many reads wait as may. The request is answered with 503 and can be repeated soon. */
+export class TooManyReads extends Error {
+  override name = 'TooManyReads'
 }

@@ -131,9 +131,53 @@ export class MssqlConnection implements DatabaseConnection {
     return { rows, numAffectedRows: BigInt(rowCount) }
   }
 
-  // biome-ignore lint/correctness/useYield: nothing here streams rows
+  /** The rows of a query as arrays, `size` at a time; the server waits until they are asked for. */
+  async *batches(
+    { sql, parameters }: Pick<CompiledQuery, 'sql' | 'parameters'>,
+    size: number,
+  ): AsyncGenerator<unknown[][], void, void> {
+    if (isClosed(this.tedious)) throw closedBefore()
+    const queue = new RowQueue(this.tedious, sql, size)
+    for (const [at, value] of parameters.entries()) {
+      addParameter(queue.request, String(at + 1), value)
+    }
+    this.tedious.execSql(queue.request)
+    try {
+      for (;;) {
+        const batch = await queue.next()
+        if (batch === undefined) return
+        yield batch
+      }
+    } finally {
+      queue.end()
+    }
+  }
+
+  /** All rows of a query as arrays. */
+  async arrays(query: Pick<CompiledQuery, 'sql' | 'parameters'>): Promise<unknown[][]> {
+    for await (const rows of this.batches(query, Infinity)) return rows
+    return []
+  }
+
+  // biome-ignore lint/correctness/useYield: reads that are streamed go by `batches`
   async *streamQuery(): AsyncIterableIterator<never> {
-    throw new Error('streaming is not supported')
+    throw new Error('Kysely streams nothing here')
+  }
+
+  /** Begins a transaction whose statements all see the moment of the first one. */
+  async beginSnapshot(): Promise<void> {
+    await this.#batch('set transaction isolation level snapshot; begin transaction')
+  }
+
+  /** Ends it. A connection in doubt is closed, as by `rollback`. */
+  async endSnapshot(): Promise<void> {
+    const end =
+      'if @@trancount > 0 commit transaction; set transaction isolation level read committed'
+    if (!isClosed(this.tedious)) await this.#batch(end).catch(() => this.tedious.close())
+  }
+
+  async #batch(sql: string): Promise<void> {
+    await execute(this.tedious, (done) => new Request(sql, done), 'execSqlBatch')
   }
 
   begin(): Promise<void> {
@@ -166,6 +210,50 @@ export class MssqlConnection implements DatabaseConnection {
       error ? answer.reject(asFault(error, isClosed(this.tedious))) : answer.resolve(),
     )
     return answer.promise
+  }
+}
+
+/** The rows of a request under way, which is paused while enough of them wait. */
+class RowQueue {
+  readonly request: Request
+  readonly #connection: Connection
+  readonly #size: number
+  #rows: unknown[][] = []
+  #ended = false
+  #error: Error | undefined
+  #changed = Promise.withResolvers<void>()
+
+  constructor(connection: Connection, sql: string, size: number) {
+    this.#connection = connection
+    this.#size = size
+    this.request = new Request(sql, (error) => {
+      this.#ended = true
+      if (error) this.#error = asFault(error, isClosed(connection))
+      this.#changed.resolve()
+    })
+    this.request.on('row', (columns: { value: unknown }[]) => {
+      this.#rows.push(columns.map(({ value }) => value))
+      if (this.#rows.length < size) return
+      this.request.pause()
+      this.#changed.resolve()
+    })
+  }
+
+  /** The next rows, or undefined at the end. */
+  async next(): Promise<unknown[][] | undefined> {
+    if (this.#rows.length < this.#size && !this.#ended) {
+      this.#changed = Promise.withResolvers()
+      this.request.resume()
+      await this.#changed.promise
+    }
+    if (this.#error !== undefined) throw this.#error
+    if (this.#rows.length === 0) return undefined
+    return this.#rows.splice(0, this.#size)
+  }
+
+  /** Left before its end, the rest is not worth reading: the connection is closed. */
+  end(): void {
+    if (!this.#ended) this.#connection.close()
   }
 }
 

@@ -10,6 +10,9 @@ import {
 } from 'kysely'
 import { Pool } from 'tarn'
 import { logQuery } from '../query-log.ts'
+import { openMssqlReads } from '../reads/mssql.ts'
+import { collations } from '../reads/mssql-dialect.ts'
+import type { ReaderOptions } from '../reads/threads.ts'
 import type { Schema } from '../schema.ts'
 import type { ConnectOptions, Database, Dialect } from './dialect.ts'
 import { asFault, type Fault, mayRetry, retrying } from './faults.ts'
@@ -25,8 +28,7 @@ import { type MssqlSettings, parseMssqlUrl } from './mssql-url.ts'
 
 const type = (name: string) => sql.raw(name)
 
-/** Code points in their order; and the order of people, in which A is a and é is not e. */
-export const collations = { code: 'Latin1_General_BIN2', title: 'Latin1_General_CI_AS' } as const
+export { collations }
 
 /** Milliseconds that two processes that bring the schema up to date wait for each other. */
 const schemaLock = 10_000
@@ -44,28 +46,23 @@ export const mssql: Dialect = {
     timestamp: type('datetime2(3)'),
     now: sql`sysutcdatetime()`,
   },
-  limit: (count) => sql`offset 0 rows fetch next ${sql.lit(count)} rows only`,
-  // Lower case in the title's collation, then byte by byte, as SQLite does it.
-  contains: (column, text) => sql<boolean>`charindex(
-    lower(cast(${text} as nvarchar(400)) collate ${sql.raw(collations.title)}) collate ${sql.raw(collations.code)},
-    lower(${column}) collate ${sql.raw(collations.code)}) > 0`,
   // An update to the same value locks the row on every server, a lock hint on a select is no more than
   // a hint. What it changed is read by a statement of its own: that one sees the last commit.
   lockAnime: (columns, id) => sql`
     update animes set type = type where id = ${id}
     select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
-  // Without it a reader waits for an import, and what it reads meanwhile is of no one moment. Azure SQL
-  // has it on.
+  // Without the first a reader waits for an import; without the second, what several statements read is
+  // of no one moment. Azure SQL has both on.
   prepare: async (db) => {
-    const { rows } = await sql<{ snapshot: boolean }>`
-      select is_read_committed_snapshot_on as snapshot from sys.databases where database_id = db_id()
+    const { rows } = await sql<{ committed: boolean; whole: number }>`
+      select is_read_committed_snapshot_on as committed, snapshot_isolation_state as whole
+      from sys.databases where database_id = db_id()
     `.execute(db)
-    if (rows[0]?.snapshot !== false) return
-    const statement = 'alter database current set read_committed_snapshot on'
-    await sql`${sql.raw(statement)} with no_wait`.execute(db).catch((cause) => {
-      const reason = `READ_COMMITTED_SNAPSHOT is off and cannot be set now: ${cause.message}`
-      throw new Error(`${reason}; run "${statement}" while nobody else is connected`, { cause })
-    })
+    const [state] = rows
+    if (state?.committed === false) {
+      await switchOn(db, 'read_committed_snapshot', ' with no_wait')
+    }
+    if (state?.whole === 0) await switchOn(db, 'allow_snapshot_isolation')
   },
   lockSchema: async (trx) => {
     await sql`
@@ -84,6 +81,14 @@ export const mssql: Dialect = {
   },
 }
 
+async function switchOn(db: Kysely<Schema>, option: string, terms = ''): Promise<void> {
+  const statement = `alter database current set ${option} on`
+  await sql`${sql.raw(statement + terms)}`.execute(db).catch((cause) => {
+    const reason = `${option.toUpperCase()} is off and cannot be set now: ${cause.message}`
+    throw new Error(`${reason}; run "${statement}" while nobody else is connected`, { cause })
+  })
+}
+
 /** Milliseconds that a database has to come back when a process starts; a paused one takes a minute. */
 const connectBudget = 90_000
 /** Milliseconds between two times of telling that it is not back yet. */
@@ -94,7 +99,10 @@ const tellEvery = 10_000
  * demand. Reads are repeated after a fault, and transactions when they have certainly not committed.
  * @throws Error with one line that says what is wrong with the URL
  */
-export async function openMssql(url: string): Promise<Database & { settings: MssqlSettings }> {
+export async function openMssql(
+  url: string,
+  options?: ReaderOptions,
+): Promise<Database & { settings: MssqlSettings }> {
   const settings = parseMssqlUrl(url)
   const authentication = await authenticationOf(settings)
   const { pool, reachable, acquire, close } = openPool(settings, authentication)
@@ -109,6 +117,10 @@ export async function openMssql(url: string): Promise<Database & { settings: Mss
       dialect: dialectOver(pooledDriver(acquire, pool)),
       log: logQuery,
     }),
+    read: openMssqlReads(
+      { size: settings.poolMax, acquire, release: (connection) => void pool.release(connection) },
+      options,
+    ),
     reachable,
     connect: (options) =>
       waitFor(async () => {

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   CompiledQuery,
@@ -11,8 +11,10 @@ import {
   sql,
 } from 'kysely'
 import { logQuery } from '../query-log.ts'
+import { openReaders, type ReaderOptions } from '../reads/threads.ts'
 import type { Schema } from '../schema.ts'
 import { type Database, DatabaseUnavailable, type Dialect } from './dialect.ts'
+import { openConnection } from './sqlite-connection.ts'
 
 const type = (name: string) => sql.raw(name)
 
@@ -29,8 +31,6 @@ export const sqlite: Dialect = {
     timestamp: type('text'),
     now: sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`,
   },
-  limit: (count) => sql`limit ${sql.lit(count)}`,
-  contains: (column, text) => sql<boolean>`instr(fold(${column}), fold(${text})) > 0`,
   // A transaction begins with the only write lock there is.
   lockAnime: (columns, id) =>
     sql`select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
@@ -54,12 +54,13 @@ const busyLimit = 10_000
  * see two databases. WAL lets the reader see the last commit while a write, of this process or
  * another, is under way (https://sqlite.org/wal.html).
  */
-export function openSqlite(path: string): Database {
+export function openSqlite(path: string, options?: ReaderOptions): Database {
   if (path === ':memory:') throw new Error('SQLite needs a file, :memory: cannot be shared')
   mkdirSync(dirname(path), { recursive: true })
   const writing = openConnection(path)
   const reading = openConnection(path)
   reading.exec('pragma query_only = on')
+  const readers = openReaders(path, options)
   const dataVersion = writing.prepare('pragma data_version')
   return {
     dialect: sqlite,
@@ -70,24 +71,14 @@ export function openSqlite(path: string): Database {
     writer: new Kysely<Schema>({ dialect: writingDialect(adapt(writing)), log: logQuery }),
     // On the writing connection, so that this process's own commits do not move it.
     foreignVersion: () => dataVersion.get()?.data_version as number,
+    read: readers.read,
     connect: async () => {},
     close: async () => {
+      await readers.close()
       if (reading.isOpen) reading.close()
       if (writing.isOpen) writing.close()
     },
   }
-}
-
-/** One tuned connection to the file at `path`, with the function `fold` that search uses. */
-export function openConnection(path: string): DatabaseSync {
-  const connection = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: 250 })
-  connection.exec('pragma journal_mode = wal')
-  connection.exec('pragma synchronous = normal')
-  connection.exec('pragma cache_size = -16384')
-  connection.function('fold', { deterministic: true }, (text: unknown) =>
-    String(text).toLowerCase(),
-  )
-  return connection
 }
 
 /** How many prepared statements a connection keeps. */

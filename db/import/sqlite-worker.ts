@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { sourceId, stagedColumns } from '../../catalogue/columns.ts'
-import { openConnection } from '../dialects/sqlite.ts'
+import { openConnection } from '../dialects/sqlite-connection.ts'
 import { earlierRow } from './left-out.ts'
 import { type FlatRows, phases, type Reply, type Request, type Start } from './sqlite.ts'
 import { type NaturalRow, naturalLoader } from './sqlite-natural.ts'

@@ -82,6 +82,9 @@ export async function openFirebase(config: Config) {
         return uid
       }
     },
+    setPassword: async (uid: string, password: string): Promise<void> => {
+      await ask(auth.updateUser(uid, { password }))
+    },
     /** Checked for revocation; undefined for one that is not valid. */
     async verifyIdToken(idToken: string): Promise<FirebaseSignIn | undefined> {
       try {

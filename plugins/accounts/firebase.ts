@@ -3,6 +3,7 @@ import type { Config } from '../../config.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
 import { endSessions } from '../../db/refresh-tokens.ts'
 import {
+  deleteUser,
   EmailTaken,
   findUser,
   insertUser,
@@ -14,10 +15,18 @@ import {
 } from '../../db/users.ts'
 import { BadField, Unauthorized } from '../errors.ts'
 import { type FirebaseUsers, hasCode, openFirebase } from './firebase-users.ts'
-import { AccountExists, type AccountProvider, type ErrorLog, WrongCredentials } from './provider.ts'
+import {
+  AccountExists,
+  type AccountProvider,
+  type ErrorLog,
+  NoResets,
+  WrongCredentials,
+  WrongProof,
+} from './provider.ts'
 
 /** Milliseconds. */
 const removeAgainAfter = 30_000
+const newSignIn = 300_000
 
 /** Accounts whose passwords Firebase Authentication keeps; `users` has their role. */
 export async function firebaseAccounts(
@@ -102,6 +111,37 @@ export async function firebaseAccounts(
     async isSessionValid({ firebase_uid }, signedInAt) {
       const user = firebase_uid === null ? undefined : await firebase.find(firebase_uid)
       return user !== undefined && !user.disabled && signedInAt >= user.validSince
+    },
+    async confirm({ email, firebase_uid }, proof) {
+      const found =
+        'password' in proof
+          ? await firebase.signInWithPassword(email, proof.password)
+          : await firebase.verifyIdToken(proof.idToken)
+      // An ID token lives for an hour; to show that the owner is here it has to be of a new sign-in.
+      const fresh = found !== undefined && Date.now() - found.at.getTime() < newSignIn
+      if (found?.uid === firebase_uid && fresh) return
+      throw new WrongProof('password' in proof ? 'password' : 'idToken')
+    },
+    async changePassword(user, password) {
+      if (user.firebase_uid === null) throw new WrongProof()
+      await firebase.setPassword(user.firebase_uid, password)
+      await endSessions(database, { user_id: user.id })
+      return user
+    },
+    async resetPassword() {
+      throw new NoResets()
+    },
+    async remove({ id, firebase_uid: uid }) {
+      if (uid !== null) await firebase.remove(uid)
+      try {
+        await deleteUser(database, id)
+      } catch (error) {
+        log.error(
+          { err: error, user: id },
+          'the row of an account that Firebase has removed remains',
+        )
+        throw error
+      }
     },
     async setRole(user, role) {
       await updateUser(database, user.id, { role })

@@ -1,6 +1,6 @@
 import createError from '@fastify/error'
 import type { Role, UserRow } from '../../db/users.ts'
-import { Conflict, Unauthorized, Unavailable } from '../errors.ts'
+import { BadField, Conflict, Unauthorized, Unavailable } from '../errors.ts'
 
 /** Where a provider tells of what it could not put right. */
 export interface ErrorLog {
@@ -12,6 +12,9 @@ export interface SignedIn {
   /** When, by the provider's clock. */
   at: Date
 }
+
+/** What shows that a caller is the account's owner, and not only has its access token. */
+export type Proof = { password: string } | { idToken: string }
 
 /** Who knows the passwords. Every account has a row in `users`, and that row's role is the truth. */
 export interface AccountProvider {
@@ -33,6 +36,26 @@ export interface AccountProvider {
   readonly exchange: (idToken: string) => Promise<SignedIn>
   /** Whether a session begun then may go on, as far as the provider knows. */
   readonly isSessionValid: (user: UserRow, signedInAt: Date) => Promise<boolean>
+  /**
+   * Checks that `proof` is the account's own.
+   * @throws WrongProof when it is not; NoIdTokens, Unavailable
+   */
+  readonly confirm: (user: UserRow, proof: Proof) => Promise<void>
+  /**
+   * Gives a confirmed account another password and ends its sessions; gives the account as it then is.
+   * @throws WrongProof when it has changed since; Unavailable
+   */
+  readonly changePassword: (user: UserRow, password: string) => Promise<UserRow>
+  /**
+   * Sets the password by the one-time token of `npm run user -- reset` and ends the sessions.
+   * @throws BadField for a token that is not good (any more); NoResets when the provider has its own way
+   */
+  readonly resetPassword: (token: string, password: string) => Promise<void>
+  /**
+   * Removes the account and its sessions.
+   * @throws Unavailable when the provider is away, and nothing is removed
+   */
+  readonly remove: (user: UserRow) => Promise<void>
   /** Changes the role here and where the provider keeps a copy of it, or nowhere. */
   readonly setRole: (user: UserRow, role: Role) => Promise<void>
   /**
@@ -51,6 +74,13 @@ export class WrongCredentials extends Unauthorized {
   }
 }
 
+/** 400 and not 401: the access token is good, and a client need not sign in again. */
+export class WrongProof extends BadField {
+  constructor(field: 'password' | 'idToken' = 'password') {
+    super(field, 'does not belong to this account')
+  }
+}
+
 export class AccountExists extends Conflict {
   constructor() {
     super('an account with this e-mail exists already')
@@ -62,6 +92,14 @@ const NotHere = createError<[string]>('NO_ID_TOKENS', '%s', 404)
 export class NoIdTokens extends NotHere {
   constructor() {
     super('Firebase is not configured here; sign in at /v1/signin')
+  }
+}
+
+const NoResetsBase = createError('NO_PASSWORD_RESETS', '%s', 404)
+
+export class NoResets extends NoResetsBase {
+  constructor() {
+    super('Firebase keeps the passwords here; reset it there')
   }
 }
 

@@ -46,7 +46,7 @@ export function createSignInThrottle(app: FastifyInstance, key: string) {
       refuse(await exceeded(address, request))
     },
     /**
-     * For requests that name an e-mail.
+     * For requests that name an e-mail, or that have a caller.
      * @throws TooManyRequests
      */
     async byAccount(request: FastifyRequest): Promise<void> {
@@ -59,7 +59,9 @@ export function createSignInThrottle(app: FastifyInstance, key: string) {
   }
 }
 
-const emailOf = ({ body }: FastifyRequest) => normalEmail((body as { email: string }).email)
+/** The account that a request is about: the one it names, or the caller's own. */
+const emailOf = ({ body, user }: FastifyRequest) =>
+  normalEmail((body as { email?: string }).email ?? user.email)
 
 /** Seconds to wait when this request is one too many; it counts in any case. */
 async function exceeded(

@@ -2,20 +2,27 @@ import { type Entry, etagOf } from './entry.ts'
 import type { Cache } from './protocol.ts'
 import { systemRuntime } from './runtime.ts'
 
+/** What a query answers, as far as an audit compares it. */
+interface Reread {
+  body: Buffer | string
+  /** The opaque part of its strong ETag, if the query gives one of its own. */
+  etag?: string | undefined
+}
+
 /** A cached answer, and how to read it again from the database. */
 export interface Auditable {
   key: string
-  read: () => Promise<Buffer | string>
+  read: () => Promise<Reread>
 }
 
 /**
- * Reads an answer again and compares. Undefined: there is nothing to compare, since a write that touches
- * it was marked before the query or meanwhile.
+ * Reads an answer again, and compares the ETags. Undefined: there is nothing to compare, since the answer
+ * was not held, or a write that touches it was marked meanwhile.
  */
 export async function audit(cache: Cache, { key, read }: Auditable): Promise<boolean | undefined> {
   const before = await currentEntry(cache, key)
   if (before === undefined) return undefined
-  const etag = await read().then(etagOf, undefinedIfNotFound)
+  const etag = await read().then(({ body, etag = etagOf(body) }) => etag, undefinedIfNotFound)
   if ((await currentEntry(cache, key)) !== before) return undefined
   return etag === before.etag
 }
@@ -31,7 +38,7 @@ async function currentEntry({ journal, memory }: Cache, key: string): Promise<En
 
 export interface AuditorOptions {
   cache: Cache
-  /** Answers asked for lately, the latest first. */
+  /** Answers asked for lately, of each route the latest first. */
   candidates: () => Iterable<Auditable>
   /** Milliseconds between two audits. */
   interval: number
@@ -41,8 +48,8 @@ export interface AuditorOptions {
 }
 
 /**
- * Watches the cache in production: at intervals it takes an answer that was hit since its last audit, and
- * reads it from the database again. `cache_stale_reads_total` counts what differs, and must stay 0.
+ * Watches the cache in production: at intervals it takes the first candidate that was hit since its last
+ * audit, and reads it from the database again. `cache_stale_reads_total` counts what differs, and must stay 0.
  */
 export function startAuditor({ cache, candidates, interval, onStale, onError }: AuditorOptions) {
   const audited = new WeakMap<Entry, number>()

@@ -43,7 +43,7 @@ const secondWaveOneIn = 8
  * write that ended before the request arrived.
  *
  * Two refinements, for throughput alone. Batching as in RFC 896: a batch is sent at once if it is at
- * least half of what is in flight, else when the batch in flight has been answered. And one request in
+ * least half of the requests in flight, else when enough of those have been answered. And one request in
  * eight of a batch is answered only when the next read is on its way, so that the processor is not idle
  * while Redis reads.
  *
@@ -56,6 +56,7 @@ export function coalesce(
 ): <T>(then: (current: boolean) => T) => Promise<T> {
   let openBatch: Batch | undefined
   let scheduled = false
+  /** How many requests wait for a read that has been sent. */
   let inFlight = 0
 
   function join<T>(then: (current: boolean) => T): Promise<T> {

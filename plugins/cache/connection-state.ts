@@ -1,13 +1,15 @@
 /*
  * The state machine of the connection to Redis (rule 8), without I/O.
  *
- *   attaching ──attached──▶ draining ──drained──▶ open
- *     ▲    ▲                   │                   │
- *   retry  └──settled── settling ◀─drained,        │
- *     │                        after a loss        │
- *   down ◀──failed, lost (any phase but open)      │
- *     ▲                                            │
- *     └ ─ ─ ─ ─ ─ ─ lost: attaching at once ◀──────┘
+ *   phase       event                            next phase
+ *   attaching   attached                         draining
+ *   draining    drained                          open; settling if it must settle and has not yet
+ *   settling    settled                          attaching
+ *   open        lost                             attaching, at once
+ *   down        retry                            attaching
+ *   the others  failed, lost                     down
+ *
+ * The socket `closed` counts as lost, but before the first attachment there is nothing to lose.
  */
 
 export type Phase =
@@ -17,7 +19,7 @@ export type Phase =
   | 'attaching'
   /** Applying the outbox. */
   | 'draining'
-  /** Waiting until every other instance must have noticed the loss; then all of it once more. */
+  /** Waiting until every other instance must have reached Redis again; then all of it once more. */
   | 'settling'
   /** In use. */
   | 'open'
@@ -28,6 +30,7 @@ export interface ConnectionState {
   readonly attached: boolean
   /** Writes of other instances may be in the outbox alone: settle before use. */
   readonly mustSettle: boolean
+  /** It has settled since the loss. */
   readonly settled: boolean
   /** What is in Redis cannot be read: the next epoch begins without it. */
   readonly mustReset: boolean
@@ -38,9 +41,10 @@ export interface ConnectionState {
 export type ConnectionEvent =
   /** A command failed. `corrupt`: what is in Redis cannot be read. */
   | { type: 'lost'; at: number; corrupt: boolean }
+  /** The socket was closed. */
   | { type: 'closed'; at: number }
   | { type: 'failed' }
-  /** `late`: longer ago than the settle delay. */
+  /** Time for another attempt. `late`: the loss is longer ago than the settle delay. */
   | { type: 'retry'; late: boolean }
   | { type: 'attached' }
   | { type: 'drained' }

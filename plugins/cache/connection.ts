@@ -6,11 +6,12 @@ export interface ConnectionOptions {
   attach: (reset: boolean) => Promise<boolean>
   /** Applies the outbox; false when some of it could not be applied. */
   drain: () => Promise<boolean>
-  /** Milliseconds between reconnecting and use: other instances may need as long to notice the loss. */
+  /** Milliseconds between reconnecting and use: other instances may need as long to reach Redis again. */
   settleDelay: number
   /** Milliseconds between two attempts. */
   retryDelay: number
   runtime: Runtime
+  /** Called when use begins or ends, but not by the loss that follows `stop`. */
   onChange: (open: boolean) => void
 }
 
@@ -29,10 +30,10 @@ export function createConnection(options: ConnectionOptions) {
     const wasOpen = state.phase === 'open'
     state = transition(state, event)
     const isOpen = state.phase === 'open'
-    if (isOpen !== wasOpen) onChange(isOpen)
+    if (isOpen !== wasOpen && !stopped.signal.aborted) onChange(isOpen)
   }
 
-  /** Does what the present phase is there for, and gives the event that ends it. */
+  /** Does the work of the present phase, and gives the event that ends it. */
   async function step(): Promise<ConnectionEvent> {
     switch (state.phase) {
       case 'attaching':
@@ -70,7 +71,7 @@ export function createConnection(options: ConnectionOptions) {
     get open() {
       return state.phase === 'open'
     },
-    /** When the connection was last lost, or not yet there, in milliseconds of `runtime.now`. */
+    /** When use last ended, or the start, in milliseconds of `runtime.now`. */
     get lostAt() {
       return state.lostAt
     },

@@ -2,15 +2,15 @@
 export interface Flight<T> {
   outcome: Promise<T | undefined>
   settle: (result: T | undefined) => void
-  /** Aborted when every request that waits for the outcome has left. */
+  /** Aborted when the clients of all requests that wait for the outcome have gone. */
   abandoned: AbortSignal
 }
 
 /** A flight, and how requests come to wait for it. */
 interface Tracked<T> {
   flight: Flight<T>
-  /** Counts a request; one whose `left` is aborted waits no more. */
-  board: (left: AbortSignal | undefined) => void
+  /** Counts a request; one whose client has gone waits no more. */
+  board: (clientGone: AbortSignal | undefined) => void
 }
 
 function createFlight<T>(): Tracked<T> {
@@ -19,9 +19,9 @@ function createFlight<T>(): Tracked<T> {
   let waiting = 0
   return {
     flight: { outcome, settle, abandoned: abandoned.signal },
-    board(left) {
+    board(clientGone) {
       waiting += 1
-      left?.addEventListener('abort', () => {
+      clientGone?.addEventListener('abort', () => {
         waiting -= 1
         if (waiting === 0) abandoned.abort()
       })
@@ -30,9 +30,9 @@ function createFlight<T>(): Tracked<T> {
 }
 
 /**
- * Rule 7. Identical misses share a query (singleflight), but a request joins only a query that has not
- * begun. So there is at most one running and one waiting for each key. Joining the running one could
- * miss a write that ended after it began.
+ * Rule 7. Identical misses share a query (singleflight): one request is the leader and runs it, the others
+ * are followers and wait. A request joins only a query that has not begun: the running one could miss a
+ * write that ended after it began. So there is at most one running and one waiting for each key.
  */
 export function createFlights<T>() {
   const running = new Map<string, Flight<T>>()
@@ -49,21 +49,21 @@ export function createFlights<T>() {
   return {
     /**
      * Joins the query for `key` that is waiting, or becomes the leader of one. A leader gets its flight as
-     * soon as the query before it has settled, and must settle it; followers get its outcome. `left` is
-     * aborted when the client of this request has gone.
+     * soon as the query before it has settled, and must settle it; followers get its outcome. `clientGone`
+     * must not be aborted yet.
      */
     async join(
       key: string,
-      left?: AbortSignal,
+      clientGone?: AbortSignal,
     ): Promise<{ lead: Flight<T> } | { outcome: T | undefined }> {
       const before = running.get(key)
       const next = before === undefined ? undefined : waiting.get(key)
       if (next !== undefined) {
-        next.board(left)
+        next.board(clientGone)
         return { outcome: await next.flight.outcome }
       }
       const created = createFlight<T>()
-      created.board(left)
+      created.board(clientGone)
       if (before !== undefined) {
         waiting.set(key, created)
         await before.outcome

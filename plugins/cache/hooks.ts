@@ -19,14 +19,15 @@ const maxUrlLength = 512
 
 type Done = (error?: Error) => void
 
-/** The query that a request runs for the cache, from its miss to its answer. */
+/** A leader's fill while its request runs, from the miss to the answer. */
 export interface RequestFill extends Leader {
   /** Runs the query. */
   read: () => Promise<CacheAnswer>
-  /** Runs it again, without other answers. */
+  /** Runs it again, with no other answer held for it to use. */
   readAlone: () => Promise<CacheAnswer>
+  /** What the query answered, once it has. */
   answer: CacheAnswer | null
-  /** The answer of another key that the query has used. */
+  /** The query has used the answer of another key. */
   usedHeld: boolean
 }
 
@@ -38,9 +39,15 @@ export interface HookOptions {
   onMiss: (reply: FastifyReply) => void
 }
 
+/** A body as bytes, without a copy where it is that already. */
+const bodyOf = (body: unknown): Buffer =>
+  body instanceof Uint8Array
+    ? Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    : Buffer.from(body as string)
+
 const nothingHeld: CacheContext = { held: async () => undefined, signal: undefined }
 
-/** The hooks of one cached route: lookup before the handler, population in `onSend`. */
+/** The hooks of one cached route: lookup before the handler, the end of a fill in `onSend`. */
 export function createHooks({ cache, http, route, onMiss }: HookOptions) {
   const keyByUrl = new LRUCache<string, Auditable>({ max: maxUrls })
 
@@ -67,11 +74,14 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
     const result = request.cacheLookup ?? (await cache.lookup(wanted.key))
     request.cacheLookup = result
     if (result.status === 'hit') return http.sendEntry(request, reply, result.entry, 'hit')
-    const left = new AbortController()
-    reply.raw.once('close', () => left.abort())
-    const joined = await cache.join(wanted, result, left.signal)
+    const joined = await cache.join(wanted, result, clientGone(reply))
     if ('fill' in joined) {
       const { abandoned, settle } = joined.flight
+      if (abandoned.aborted) {
+        // Nobody is there for the answer: no query, and no reply.
+        settle(undefined)
+        return void reply.hijack()
+      }
       abandoned.addEventListener('abort', () => settle(undefined))
       request.cacheFill = beginFill(joined, input)
       return onMiss(reply)
@@ -80,10 +90,14 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
     http.sendEntry(request, reply, joined.entry, joined.hit ? 'hit' : 'fwd=miss; collapsed')
   }
 
+  /** The key of this URL from now on, for `lookupByUrl` and for the auditor. */
   function remember(request: FastifyRequest, key: string, input: CacheInput): void {
     const url = route.rawKey(request)
     if (url.length > maxUrlLength) return
-    const read = async () => (await route.read(input, nothingHeld)).body as Buffer | string
+    const read = async () => {
+      const { body, etag } = await route.read(input, nothingHeld)
+      return { body: body as Buffer | string, etag }
+    }
     keyByUrl.set(url, { key, read })
   }
 
@@ -126,6 +140,7 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
       http.setHeaders(reply, route.fields, `${http.name}; fwd=miss; detail=set-cookie`)
       return payload
     }
+    cache.totals[cacheFill.fill.bypass ? 'bypasses' : 'misses'] += 1
     try {
       const { entry, stored, bypass } = await storeAnswer(cacheFill, reply, payload)
       flight.settle({ entry, hit: false })
@@ -139,17 +154,21 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
     }
   }
 
-  /** Stores an answer and what its query found besides. One that a write has raced is read again. */
+  /**
+   * Stores an answer and what its query found besides. If the query has used another answer, and a write
+   * has come between or may have, it is run again without.
+   */
   async function storeAnswer(cacheFill: RequestFill, reply: FastifyReply, payload: unknown) {
     const { fill, answer } = cacheFill
     const headers = http.sharedHeaders(reply, route.fields)
-    const bodyOf = (text: unknown) => Buffer.from(text as string)
     const first = { body: bodyOf(payload), headers, etag: answer?.etag }
     const result = await cache.store(fill, first)
     if (cacheFill.usedHeld && !result.valid) {
       const again = await cacheFill.readAlone()
-      const unstored = { ...fill, bypass: true }
-      const { entry } = await cache.store(unstored, { body: bodyOf(again.body), headers })
+      for (const field of Object.keys(answer?.headers ?? {})) reply.removeHeader(field)
+      reply.headers(again.headers ?? {})
+      const fresh = { body: bodyOf(again.body), headers: http.sharedHeaders(reply, route.fields) }
+      const { entry } = await cache.store({ ...fill, bypass: true }, fresh)
       return { entry, stored: false, bypass: fill.bypass }
     }
     for (const [key, body] of Object.entries(answer?.also ?? {})) {
@@ -180,18 +199,30 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
     detail: string,
   ) {
     http.setHeaders(reply, route.fields, `${http.name}; fwd=miss; detail=${detail}`)
+    if (request.method === 'HEAD') {
+      body.destroy()
+      return undefined
+    }
     const coding = codingFor(request)
     if (coding !== 'identity') reply.header('content-encoding', coding)
     return encodeStream(body, coding)
   }
 
-  /** However a leader ends, its followers go on. */
+  /** However a leader ends, its followers go on. (Settling again does nothing.) */
   function release(request: FastifyRequest, _reply: FastifyReply, done: () => void) {
     request.cacheFill?.flight.settle(undefined)
     done()
   }
 
   return { lookupByUrl, lookupByKey, populate, release, keyByUrl }
+}
+
+/** Aborted when the connection has been closed, or the answer sent. */
+function clientGone(reply: FastifyReply): AbortSignal {
+  if (reply.raw.closed) return AbortSignal.abort()
+  const gone = new AbortController()
+  reply.raw.once('close', () => gone.abort())
+  return gone.signal
 }
 
 export type RouteHooks = ReturnType<typeof createHooks>

@@ -116,9 +116,13 @@ export function createHttp(cache: Cache, options: HttpOptions) {
 const secondsLeft = ({ expires }: Pick<Entry, 'expires'>) =>
   Math.max(0, Math.floor((expires - Date.now()) / 1000))
 
+const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, ZSTD_c_windowLog } = zlib.constants
+
+/** Windows of 256 KiB: each of many streams has a compressor of its own for as long as its client reads. */
 const encoders = {
-  zstd: () => zlib.createZstdCompress(),
-  br: () => zlib.createBrotliCompress({ params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }),
+  zstd: () => zlib.createZstdCompress({ params: { [ZSTD_c_windowLog]: 18 } }),
+  br: () =>
+    zlib.createBrotliCompress({ params: { [BROTLI_PARAM_QUALITY]: 4, [BROTLI_PARAM_LGWIN]: 18 } }),
   gzip: () => zlib.createGzip(),
 }
 

@@ -5,11 +5,12 @@ import type { CacheKey, Change } from './tags.ts'
 /** How long a mark stands if its write never ends, in milliseconds. */
 export const markLease = 10_000
 
-/** A write under way: until it is finished, what it touches is neither served nor stored. */
+/** A write under way. Until it is finished, no answer from before the mark that it touches is served, and
+ * none is stored. */
 export interface Mark {
   id: string
   change: Change
-  /** The journal has it. */
+  /** The journal has it. False: Redis was out of reach, and the mark protects nothing. */
   placed: boolean
   /** `Runtime.now` when the mark was asked for: its lease ends no earlier than counted from then. */
   since: number
@@ -38,15 +39,15 @@ export interface Journal {
    */
   sync: <T>(then: (current: boolean) => T) => T | Promise<T>
   /**
-   * Rule 6. Opens a change: entries it touches are dead, and none is stored until the mark is finished
-   * or its lease ends. Not `placed`: Redis is out of reach and the outbox has to do.
+   * Rule 6. Opens a change: answers it touches are dead, and none is stored until the mark is finished
+   * or its lease ends. Not `placed`: Redis is out of reach, and the write relies on the outbox.
    */
   mark: (change: Change) => Promise<Mark>
   /** Rule 6. Whether a mark still stands, asked last before the commit; undefined: it cannot be told. */
   isMarked: (mark: Mark) => Promise<boolean | undefined>
-  /** Rule 6. Ends a change after its commit or rollback. False: not done, the outbox has to do. */
+  /** Rule 6. Ends a change after its commit or rollback. False: not done; the relay will do it. */
   finish: (change: Change, mark: string | null) => Promise<boolean>
-  /** Rule 6. Ends a change found in the outbox, unless `sync` sees such changes by itself. */
+  /** Rule 6. Ends a change found in the outbox, unless `sync` has seen it by itself. False: not done. */
   apply: (change: Change, mark: string | null) => Promise<boolean>
   /**
    * Rule 3. Whether the answer of a fill may be stored: the version it is valid at, or undefined. A
@@ -63,7 +64,7 @@ export interface Journal {
   close: () => Promise<void>
 }
 
-/** A query about to be sent, and the version noted before it (rule 3). */
+/** A query about to be sent for a key, and the version noted before it (rule 3). */
 export interface Fill extends CacheKey {
   version: Version
   /** The version could not be checked: the answer is not to be stored. */

@@ -28,7 +28,7 @@ export function createLocalJournal(
     append(everything)
   }
 
-  /** A check that throws counts as "not current". */
+  /** A check that throws counts as "not current": no hit, and nothing stored. */
   function isCurrent(): boolean {
     try {
       checkForeign()
@@ -69,9 +69,13 @@ export function createLocalJournal(
       return mark
     },
     isMarked: async ({ id }) => (marks.get(id)?.expires ?? 0) > runtime.now(),
-    apply: async (change, mark) => foreignVersion !== undefined || finish(change, mark),
+    /** `foreignVersion` shows the writes of other processes, but not one of our own that did not finish. */
+    apply: async (change, mark) => {
+      const own = mark !== null && marks.has(mark)
+      return foreignVersion === undefined || own ? finish(change, mark) : true
+    },
     store: async (fill) => {
-      checkForeign()
+      if (!isCurrent()) return undefined
       for (const [id, { change, expires }] of marks) {
         if (expires <= runtime.now()) marks.delete(id)
         else if (touches(change, fill)) return undefined

@@ -24,7 +24,7 @@ import type { CacheKey } from './tags.ts'
  *
  *   1 canonical keys              tags.ts      canonicalKey
  *   2 tags                        tags.ts      touches
- *   3 versions before the read    protocol.ts  join, store
+ *   3 versions before the read    protocol.ts  lead, store
  *   4 every hit is checked        lookup.ts; batches.ts; redis-journal.ts isCurrent
  *   5 epoch                       replica.ts   Version; redis-journal.ts attach
  *   6 marks, leases, outbox       write.ts; protocol.ts confirm; relay.ts
@@ -43,13 +43,13 @@ export interface CacheOptions {
   runtime?: Runtime
 }
 
-/** What the followers of a flight get: an answer, and whether the cache had it. */
+/** What the followers of a flight get: the leader's answer, and whether the leader found it in the cache. */
 export interface Outcome {
   entry: Entry
   hit: boolean
 }
 
-/** The request that runs the query of its key, for itself and for those who wait. */
+/** What makes a request a leader: it runs the query of `fill`, and settles `flight` for its followers. */
 export interface Leader {
   fill: Fill
   flight: Flight<Outcome>
@@ -66,7 +66,7 @@ export interface Answer {
 /** A write's mark is too old to commit under, or was lost with Redis: begin again. */
 export class MarkLost extends Error {}
 
-/** How often a request waits for another one's query before it runs its own. */
+/** How often a request joins a flight before it runs its own query, which is not stored. */
 const maxJoins = 3
 
 export function createCache(options: CacheOptions) {
@@ -97,7 +97,8 @@ export function createCache(options: CacheOptions) {
 
   /**
    * The copy that the instances share. A damaged one is removed. One of another history than `since`, or
-   * from before it, is not used.
+   * from before it, is not used. When it was made is not known, only when it expires: so its age counts
+   * as what of the full TTL is gone, which is up to 10 % of the TTL too much (see `store`).
    */
   async function loadShared(key: string, since: Version): Promise<Entry | undefined> {
     const loaded = await journal.load(key)
@@ -116,30 +117,32 @@ export function createCache(options: CacheOptions) {
 
   /**
    * Rules 3 and 7. For a request that found no local copy: resolves to the outcome of another request's
-   * query, or makes this request the leader that runs the query. When the queries it waited for came to
-   * nothing three times, it runs its own and does not store. `left` is aborted when the client has gone.
+   * query, or makes this request the leader that runs the query. When the flights that it joined came to
+   * nothing three times, it runs its own query and does not store. `clientGone` is aborted when its client
+   * has gone: such a request joins no more, and its flight is abandoned.
    */
   async function join(
     wanted: CacheKey,
     { status }: LookupResult,
-    left?: AbortSignal,
+    clientGone?: AbortSignal,
   ): Promise<Outcome | Leader> {
-    for (let attempt = 0; attempt < maxJoins; attempt += 1) {
+    for (let attempt = 0; attempt < maxJoins && !clientGone?.aborted; attempt += 1) {
       const waited = flights.isRunning(wanted.key)
-      const joined = await flights.join(wanted.key, left)
+      const joined = await flights.join(wanted.key, clientGone)
       if ('lead' in joined) return lead(wanted, joined.lead, waited ? undefined : status)
       if (joined.outcome === undefined) continue
       totals[joined.outcome.hit ? 'hits' : 'misses'] += 1
       return joined.outcome
     }
-    const abandoned = left ?? new AbortController().signal
+    const abandoned = clientGone ?? new AbortController().signal
     const unshared = { outcome: Promise.resolve(undefined), settle: () => {}, abandoned }
     return { fill: { ...wanted, version: replica.version, bypass: true }, flight: unshared }
   }
 
   /**
-   * A leader looks in memory again if it had to wait, and in the shared tier, before it queries the
-   * database. The version is noted before all of that.
+   * A leader looks in memory again if it had to wait. Then it notes the version (rule 3), looks in the
+   * shared tier, and becomes the one that queries the database. `seen` is what its own lookup found;
+   * undefined if it had to wait since.
    */
   async function lead(
     wanted: CacheKey,
@@ -170,7 +173,7 @@ export function createCache(options: CacheOptions) {
   /**
    * Rule 3. Makes an entry of an answer, and stores it if no write has touched it since the version that
    * was noted before its query. `valid` is false if one has, or may have. The TTL counts from here and is
-   * never renewed.
+   * never renewed; it is up to 10 % shorter at random, so that answers of one moment do not expire in one.
    */
   async function store(
     fill: Fill,
@@ -182,11 +185,7 @@ export function createCache(options: CacheOptions) {
     const made = runtime.date()
     const fields = { key, tags, length: body.length, etag, headers, made }
     const entry = createEntry({ ...fields, expires: made + lifetime }, 'identity', body)
-    if (fill.bypass) {
-      totals.bypasses += 1
-      return { entry, stored: false, valid: false }
-    }
-    totals.misses += 1
+    if (fill.bypass) return { entry, stored: false, valid: false }
     const approval = await journal.store(fill, () => pack(entry, memory.resize), lifetime)
     if (approval === undefined) return { entry, stored: false, valid: false }
     const kept = storeIfUnchanged(entry, approval.version)
@@ -194,8 +193,9 @@ export function createCache(options: CacheOptions) {
   }
 
   /**
-   * Another answer that is valid at the version of a fill, for the fill's own query to use. What is made
-   * of it is good only if `store` then finds the fill valid: a write may have come between.
+   * Another answer with the tags of a fill, for the fill's own query to use. It is valid at the version of
+   * the fill or at a later one. What is made of it is good only if `store` then finds the fill valid: a
+   * write may have come between.
    */
   async function held(fill: Fill, key: string): Promise<Entry | undefined> {
     if (fill.bypass || replica.version.epoch !== fill.version.epoch) return undefined
@@ -205,7 +205,8 @@ export function createCache(options: CacheOptions) {
   }
 
   /**
-   * Rule 6, the last step before a commit. A mark that cannot be asked for counts until its lease ends.
+   * Rule 6, the last step before a commit. If Redis cannot be asked for the mark, its age alone decides. A
+   * mark that was never placed is not asked for: that write relies on the outbox.
    * @throws MarkLost when the mark is gone, or older than half its lease
    */
   async function confirm(mark: Mark): Promise<void> {

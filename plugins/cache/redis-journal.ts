@@ -30,8 +30,9 @@ export interface RedisJournalOptions {
 }
 
 /**
- * Milliseconds between reconnecting and use, after a loss: other instances may need as long to notice that
- * Redis is back, and until then their writes are in the outbox alone.
+ * Milliseconds between reconnecting and use, after a loss: other instances may need as long to reach Redis
+ * again, and until then their writes are in the outbox alone. Nothing is stored for as long after the
+ * beginning of an epoch (the store barrier of rule 5).
  */
 const settleDelay = 1000
 
@@ -74,7 +75,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     connection.lose(/WRONGTYPE|user_script|Error running script/.test(String(error)))
   }
 
-  /** Runs a command; a failure takes the cache out of use and gives undefined. */
+  /** Waits for a command; a failure takes the cache out of use and gives undefined. */
   async function attempt<T>(command: Promise<T>): Promise<T | undefined> {
     try {
       return await timed(command)
@@ -84,7 +85,10 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     }
   }
 
-  /** For a command whose failure only makes a miss: a late reply may just be a large one. */
+  /**
+   * As `attempt`, for a command whose failure only makes a miss. A late reply may just be a large one, and
+   * an error that matches `harmless` says nothing of the connection: neither takes the cache out of use.
+   */
   async function optional<T>(command: Promise<T>, harmless: RegExp): Promise<T | undefined> {
     try {
       return await timed(command)
@@ -96,7 +100,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
 
   // ---- Rule 4: every hit is checked.
 
-  const sync = coalesce(
+  const syncByBatch = coalesce(
     () =>
       isCurrent().catch((error) => {
         lose(error)
@@ -129,14 +133,25 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       return false
     }
     if (entries[0] === 'reset') events.onReset(parseVersion(clock))
-    else {
+    else if (!appendAll(entries)) {
+      connection.lose(true)
+      return false
+    }
+    lastClock = clock
+    return true
+  }
+
+  /** False: an entry is damaged. */
+  function appendAll(entries: string[]): boolean {
+    try {
       for (const text of entries) {
         const entry = parseEntry(text)
         if (entry.position > replica.version.position) events.onEntry(entry)
       }
+      return true
+    } catch {
+      return false
     }
-    lastClock = clock
-    return true
   }
 
   // ---- Rule 5: epoch.
@@ -154,7 +169,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     return clock === lastClock || readEntries()
   }
 
-  /** A failover behind a proxy breaks no connection: only the server's identity shows it. */
+  /** Notices a failover behind a proxy: it breaks no connection, and only the identity changes. */
   async function identify(): Promise<void> {
     if (!connection.open) return
     const present = await attempt(commands.server())
@@ -173,8 +188,9 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   /**
-   * A write that cannot be marked waits for some time after a loss, until every instance that has lost
-   * Redis too must have noticed. From then on the outbox is enough.
+   * A write that cannot be marked waits until two seconds after the loss. By then every instance that has
+   * lost Redis too must have noticed: each asks for the server's identity every second, and the other
+   * second is a margin. From then on the outbox is enough.
    */
   async function mark(change: Change): Promise<Mark> {
     const id = runtime.token()
@@ -192,7 +208,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     finishChange(send, commands, change, mark, runtime.token())
 
   return {
-    sync: (then) => (connection.open ? sync(then) : then(false)),
+    sync: (then) => (connection.open ? syncByBatch(then) : then(false)),
     finish,
     apply: finish,
     mark,

@@ -24,6 +24,7 @@ export interface RelayOptions {
 export function createRelay(options: RelayOptions) {
   const { outbox, journal, interval, idleAfter = Infinity, resumeTimeout = 2000 } = options
   const { runtime = systemRuntime, onError } = options
+  /** Rows of the last read. */
   let seen = new Set<number>()
   let cancel: Cancel = () => {}
   let running: Promise<boolean> | undefined
@@ -34,8 +35,9 @@ export function createRelay(options: RelayOptions) {
 
   /**
    * Applies every row. With `deferRecent` it leaves a row that it sees for the first time until the next
-   * read: its writer is probably about to finish it, and its mark protects it. False: some rows could
-   * not be applied.
+   * read: its writer is probably about to finish it, and until then its mark protects it. (A mark that
+   * could not be placed protects nothing: such a write takes up to two intervals to be seen.) False: some
+   * rows could not be applied.
    */
   async function drain(deferRecent = false): Promise<boolean> {
     const rows = await outbox.read()

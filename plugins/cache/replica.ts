@@ -49,7 +49,10 @@ export function createReplica() {
       if (entries.length > 2 * journalLength) entries = entries.slice(-journalLength)
       version = { epoch: version.epoch, position: entry.position, token: entry.token }
     },
-    /** Whether no write after `since` touches an answer (rules 2 and 3). */
+    /**
+     * Whether no write after `since` touches an answer (rules 2 and 3). A `since` ahead of the replica is
+     * fine: Redis has judged up to there.
+     */
     isUnchangedSince(since: Version, answer: CacheKey): boolean {
       if (since.epoch !== version.epoch) return false
       const missed = version.position - since.position

@@ -16,13 +16,13 @@ export interface CacheAnswer {
   body: unknown
   /** Response fields that every copy shares: those of the plugin's allow list are stored. */
   headers?: Record<string, string>
-  /** The opaque part of the strong ETag, where the query has computed it. */
+  /** The opaque part of the strong ETag, if the query has one; else it is a hash of the body. */
   etag?: string
   /** Why a stream is not stored, for `Cache-Status`. */
   detail?: string
   /**
-   * Other answers that the query found on the way, by key, with the tags of this one. They are stored with
-   * it, for `held`.
+   * The bodies of other answers that the query found on the way, by key. They have the tags of this one and
+   * are stored with it, for `held`.
    */
   also?: Record<string, string>
 }
@@ -34,7 +34,7 @@ export interface CacheContext {
    * between, the query is run again without it, so that what it combines is always of one moment.
    */
   held: (key: string) => Promise<string | undefined>
-  /** Aborted when no request waits for the answer any more; an audit has none. */
+  /** Aborted when no request waits for the answer any more; undefined in an audit. */
   signal: AbortSignal | undefined
 }
 
@@ -55,21 +55,22 @@ const handlers = new WeakSet<RouteHandlerMethod>()
 
 /**
  * A cached route, to be spread into its options: `app.get('/books', { schema, ...cached({ key, read }) })`.
- * Its 200 answers are kept until a write touches one of their tags.
+ * Its 200 answers are kept until a write touches them (rule 2).
  */
 export function cached<Params, Query, Vary extends string = never>(
   route: CachedRoute<Params, Query, Vary>,
 ) {
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
-    const fill = request.cacheFill!
+    const cacheFill = request.cacheFill!
     try {
-      fill.answer = await fill.read()
+      cacheFill.answer = await cacheFill.read()
     } catch (error) {
-      // Not left to the hooks: they do not run when the client has gone.
-      fill.flight.settle(undefined)
+      // Not left to the hooks: they do not run for an error when the client has gone.
+      cacheFill.flight.settle(undefined)
       throw error
     }
-    return reply.headers(fill.answer.headers ?? {}).send(fill.answer.body)
+    const { headers = {}, body } = cacheFill.answer
+    return reply.headers(headers).send(body)
   }
   handlers.add(handler)
   return { config: { cache: route as unknown as CachedRoute }, handler }
@@ -116,7 +117,7 @@ export function checkRoute({ url, method, handler, config }: RouteOptions): void
 }
 
 /** A route's declaration, made ready for its hooks. */
-export function prepareRoute({ vary = {}, key, read }: CachedRoute) {
+export function prepareRoute({ vary = {}, key: nameOf, read }: CachedRoute) {
   const fields = Object.entries(vary as Record<string, (field?: string) => string>)
 
   /** The normal form of the fields it varies on; an empty one stands for the default. */
@@ -139,10 +140,12 @@ export function prepareRoute({ vary = {}, key, read }: CachedRoute) {
       return `${url}\n${JSON.stringify(varyOf(request))}`
     },
     keyOf: (input: CacheInput): CacheKey => {
-      const wanted = key(input as CacheInput<unknown, unknown, never>)
+      const wanted = nameOf(input as CacheInput<unknown, unknown, never>)
       const forms = Object.entries(input.vary).filter(([, form]) => form !== '')
       const suffix = forms.map(([name, form]) => `;${name}=${encodeURIComponent(form)}`).join('')
-      return { key: wanted.key + suffix, tags: normalTags(wanted.tags) }
+      // Redis keeps the journal under names that begin with @, and its scripts part words at blanks.
+      const key = (wanted.key + suffix).replace(/^@|\s/g, encodeURIComponent)
+      return { key, tags: normalTags(wanted.tags) }
     },
   }
 }

@@ -195,7 +195,7 @@ return text and tonumber(string.match(text, '^%d+')) > now
 
 /**
  * Rule 6. ARGV: mark or nothing, change, token. Appends the change, removes the mark, deletes the touched
- * answers. Returns what `deleteTouched` returns; false: no clock.
+ * answers. Returns as `deleteTouched`: 1 when nothing touched is left, 2 when some may be; false: no clock.
  */
 const finish = `${common}${appending}${deleting}
 if not clock() then return false end

@@ -35,11 +35,19 @@ export function canonicalKey(resource: string, query: Record<string, unknown>): 
 /** Tags in the one order and form in which they are compared: sorted, each once. */
 export const normalTags = (tags: readonly string[]): string[] => [...new Set(tags)].sort()
 
-/** @throws TypeError for a tag that the journal could not hold */
+/**
+ * A change in the form that the journal holds.
+ * @throws TypeError for a tag or a key that the journal could not hold
+ */
 export function normalChange(change: Change): Change {
-  if (change === everything || isKey(change)) return change
+  if (change === everything) return change
+  if (isKey(change)) {
+    if (!isKeyText(change.key)) throw new TypeError('a key has no spaces in it, and no @ in front')
+    return change
+  }
   const rows = change.map(normalTags)
-  if (!rows.every(isRowTags)) throw new TypeError('a tag has no spaces, commas or quotes in it')
+  if (!rows.every(isRowTags))
+    throw new TypeError('a tag has no spaces, commas, quotes, backslashes or control characters')
   return rows
 }
 
@@ -65,7 +73,7 @@ export function parseChange(text: string): Change {
   try {
     const parsed: unknown = JSON.parse(text)
     const { key } = parsed as { key?: unknown }
-    if (isText(key, /^[^@\s]\S*$/)) return { key }
+    if (isKeyText(key)) return { key }
     if (!Array.isArray(parsed) || parsed.length === 0 || !parsed.every(isRowTags)) return everything
     return parsed.map(normalTags)
   } catch {
@@ -73,8 +81,15 @@ export function parseChange(text: string): Change {
   }
 }
 
+/** No space, which ends a word of a journal entry; no @, which begins the journal's own keys. */
+const isKeyText = (value: unknown): value is string => isText(value, /^[^@\s]\S*$/)
+
+/**
+ * No space, which ends a word of a journal entry; no comma, which ends a step of the index; and nothing
+ * that JSON escapes, since the scripts search its text for the tag as it is.
+ */
 const isRowTags = (row: unknown): row is string[] =>
-  Array.isArray(row) && row.every((each) => isText(each, /^[^\s,"\\]+$/))
+  Array.isArray(row) && row.every((each) => isText(each, /^[^\s,"\\\p{Cc}]+$/u))
 
 /** Half a surrogate pair is no character, and Redis could not read it. */
 const isText = (value: unknown, form: RegExp): value is string =>

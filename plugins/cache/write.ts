@@ -3,12 +3,13 @@ import type { Mark } from './journal.ts'
 import { type Cache, MarkLost } from './protocol.ts'
 import { type Change, formatChange, normalChange } from './tags.ts'
 
-/** A row of the outbox: a committed write that some cache may not know of yet. */
+/** A row of the outbox: a committed write that some instance may not know of yet. */
 export interface OutboxRow {
+  /** In the order of insertion, and never used for another row: a row is removed by it. */
   id: number
   /** The change, in the form of `formatChange`. */
   change: string
-  /** The mark under which it was committed; null for a write made directly in the database. */
+  /** The id of the write's mark, placed or not; null for a write made directly in the database. */
   mark: string | null
 }
 

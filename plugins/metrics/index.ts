@@ -31,7 +31,8 @@ declare module 'fastify' {
 }
 
 /** Routes that serve the operators: neither counted nor traced, or they would drown the rest. */
-export const operational = /^\/(health|metrics|monitor|docs|openapi\.json)(\/|$)/
+export const operational =
+  /^\/((health|metrics|monitor|docs|explorer|shared|icon\.svg|favicon\.ico|openapi\.json)(\/|$)|$)/
 
 /** Counts and times each request, and collects what the other plugins count. */
 async function metricsPlugin(app: FastifyInstance) {

@@ -1,6 +1,6 @@
+import { authorization, forget, signIn } from '../shared/session.js'
 import { charts } from './charts.js'
 import { between, share, short } from './numbers.js'
-import { authorization, forget, signIn } from './session.js'
 
 /** Milliseconds between two polls, and how many points are kept. */
 const every = 1000
@@ -12,8 +12,8 @@ const polls = []
 let board
 
 async function poll() {
-  const response = await fetch('/monitor/data', {
-    headers: authorization(),
+  const response = await fetch(new URL('data', import.meta.url), {
+    headers: await authorization(),
     cache: 'no-store',
     signal: AbortSignal.timeout(5000),
   })

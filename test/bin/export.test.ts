@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { insertAnime } from '../../db/animes.ts'
 import { openDatabase } from '../../db/database.ts'
 import { generateCsv } from '../../db/import/generate.ts'
 import { importCatalogue } from '../../db/import/import.ts'
@@ -44,21 +45,9 @@ async function workplace(t: Teardown) {
     import: command('import'),
     fill: (csv: Iterable<string>) => importCatalogue(csv, openStage(url, database)),
     add: async (titles: typeof hostileTitles) => {
-      for (const values of titles) {
-        await database.writer
-          .insertInto('animes')
-          .values({ ...values, source_id: null })
-          .execute()
-      }
-      await database.writer
-        .insertInto('anime_genres')
-        .expression((eb) =>
-          eb
-            .selectFrom('animes')
-            .select([eb.val('x').as('genre'), 'id as anime_id'])
-            .where('id', '<', 0),
-        )
-        .execute()
+      await database.writer.transaction().execute(async (trx) => {
+        for (const values of titles) await insertAnime(database, trx, values)
+      })
     },
   }
 }
@@ -71,10 +60,7 @@ t.test(
     await work.add(hostileTitles)
     const before = await work.all()
     for (const file of ['a.csv', 'a.ndjson', 'a.json', 'a.csv.gz', 'a.ndjson.zst']) {
-      t.match(await work.export(file), {
-        code: 0,
-        stderr: `${1500 + hostileTitles.length} titles written to ${file}\n`,
-      })
+      t.match(await work.export(file), { code: 0, stderr: '' })
       const { code, stdout, stderr } = await work.import(file, '--replace')
       t.equal(code, 0, `${file} ${stderr}`)
       t.match(stdout, /: 0 added, 0 changed, \d+ unchanged, 0 removed, 0 rejected/, file)

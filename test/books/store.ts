@@ -24,7 +24,8 @@ export function openBooks(path: string) {
   setup.exec(`pragma journal_mode = wal;
     create table if not exists books (id integer primary key autoincrement, title text, shelf text,
       year integer, authors text, edition integer);
-    create table if not exists outbox (id integer primary key, change text not null, mark text);
+    create table if not exists outbox (id integer primary key autoincrement, change text not null,
+      mark text);
     create table if not exists dataset (name text);
     insert into dataset select '${randomUUID()}' where not exists (select 1 from dataset)`)
   setup.close()

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { coalesce } from '../../plugins/cache/batches.ts'
 import type { createFlights, Flight } from '../../plugins/cache/flights.ts'
 import type { createMemoryStore } from '../../plugins/cache/memory-store.ts'
 import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
 import type { createRelay } from '../../plugins/cache/relay.ts'
+import { type Runtime, systemRuntime } from '../../plugins/cache/runtime.ts'
 import type { commit } from '../../plugins/cache/write.ts'
 
 /** Replaces what a module of the product exports under `name` by what `wrap` makes of it. */
@@ -70,8 +70,8 @@ export const mutants: Record<string, Mutant> = {
   },
   'rule 4: hits are not checked': {
     wrappers: [
-      wrapJournal(({ sync }) => ({
-        sync: (then) => (Math.random() < 0.2 ? sync(then) : then(true)),
+      wrapJournal(({ sync }, { runtime = systemRuntime }) => ({
+        sync: (then) => (runtime.random() < 0.2 ? sync(then) : then(true)),
       })),
     ],
     faults: [],
@@ -83,11 +83,12 @@ export const mutants: Record<string, Mutant> = {
         name: 'coalesce',
         wrap:
           (_original: typeof coalesce): typeof coalesce =>
-          (read) => {
+          (read, given) => {
+            const runtime = (given ?? systemRuntime) as Runtime
             let sent: Promise<boolean> | undefined
             return async (then) => {
               sent ??= read().then(async (current) => {
-                await sleep(Math.random() * 20)
+                await runtime.sleep(runtime.random() * 20)
                 sent = undefined
                 return current
               })
@@ -113,10 +114,10 @@ export const mutants: Record<string, Mutant> = {
   },
   'rule 6: a write is not marked': {
     wrappers: [
-      wrapJournal(() => ({
+      wrapJournal((_journal, { runtime = systemRuntime }) => ({
         mark: async (change) => ({
           change,
-          ...{ id: crypto.randomUUID(), placed: true, since: performance.now() },
+          ...{ id: runtime.token(), placed: true, since: runtime.now() },
         }),
         isMarked: async () => true,
       })),

@@ -1,9 +1,9 @@
-import { registerHooks } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
 import type { prepareRoute } from '../../plugins/cache/route.ts'
 import type { commit, finish } from '../../plugins/cache/write.ts'
 import { mutants, type Wrapper } from './mutants.ts'
+import { replaceExports } from './replace-exports.ts'
 
 /*
  * Loaded before an instance under test (`--import`). It replaces exports of the service's own modules:
@@ -11,7 +11,6 @@ import { mutants, type Wrapper } from './mutants.ts'
  * that MUTANT names. The product has no seam for this. A wrapper whose export is gone stops the instance.
  */
 
-const root = new URL('../../', import.meta.url).href
 const { MUTANT, CRASHES = '0', CRASH_AT } = process.env
 const crashes = Number(CRASHES)
 
@@ -91,36 +90,4 @@ function wrappersOf(mutant: string): Wrapper[] {
   return found.wrappers
 }
 
-const byModule = Map.groupBy(
-  [...(MUTANT ? wrappersOf(MUTANT) : []), ...steps],
-  ({ module }) => root + module,
-)
-
-/** Called by the modules below: the export, wrapped by every wrapper for it. */
-function wrapped(module: string, name: string, original: unknown): unknown {
-  if (original === undefined) throw new Error(`${module} has no export ${name}`)
-  const wrappers = byModule.get(module)!.filter((wrapper) => wrapper.name === name)
-  return wrappers.reduce<unknown>((made, { wrap }) => wrap(made as never), original)
-}
-
-Object.assign(globalThis, { wrapped })
-
-registerHooks({
-  load(url, context, nextLoad) {
-    const wrappers = byModule.get(url)
-    if (wrappers === undefined) return nextLoad(url, context)
-    // The module itself is loaded under another URL; this one passes its exports on.
-    const original = JSON.stringify(`${url}?original`)
-    const names = [...new Set(wrappers.map(({ name }) => name))]
-    const lines = names.map(
-      (name) =>
-        `export const ${name} = wrapped(${JSON.stringify(url)}, '${name}', original.${name})`,
-    )
-    const source = [
-      `import * as original from ${original}`,
-      `export * from ${original}`,
-      ...lines,
-    ].join('\n')
-    return { format: 'module', source, shortCircuit: true }
-  },
-})
+replaceExports([...(MUTANT ? wrappersOf(MUTANT) : []), ...steps])

@@ -20,6 +20,7 @@ import { importProcedure } from '../../db/migrations/0003-import-procedure.ts'
 import { databaseName as nameDatabase } from '../../db/migrations/0004-database-name.ts'
 import { merge } from '../../db/migrations/0005-merge.ts'
 import { deleteOutbox, deleteOutboxByMark, insertOutbox, readOutbox } from '../../db/outbox.ts'
+import { changePassword } from '../../db/passwords.ts'
 import {
   beginSession,
   endSessions,
@@ -28,7 +29,7 @@ import {
   rotateToken,
 } from '../../db/refresh-tokens.ts'
 import type { Schema } from '../../db/schema.ts'
-import { findUser, insertUser, listUsers, replaceHash, updateUser } from '../../db/users.ts'
+import { deleteUser, findUser, insertUser, listUsers, updateUser } from '../../db/users.ts'
 
 /** A SQL Server that takes every statement down and answers each with one row. */
 function recorder() {
@@ -159,7 +160,8 @@ t.test('accounts', async (t) => {
     'find user': () => findUser(db, { email: 'a@b' }),
     'insert user': () => insertUser(database, user),
     'update user': () => updateUser(database, 1, { role: 'admin' }),
-    'replace hash': () => replaceHash(database, { ...row, password_hash: 'h' }, 'i'),
+    'change password': () => changePassword(database, row, 'i'),
+    'delete user': () => deleteUser(database, 1),
     'list users': () => listUsers(database),
     'begin session': () => beginSession(database, row, session, token),
     'find session': () => findSession(database, 'h'),

@@ -37,6 +37,47 @@ t.test(
       t.equal((await post(app, '/v1/refresh', { refreshToken })).statusCode, 200)
     })
 
+    t.test('the password is changed at Firebase, and all sessions end', async (t) => {
+      const app = await start(t)
+      const account = { email: 'change@example.com', password }
+      await post(app, '/v1/signup', account)
+      const { accessToken, refreshToken } = (await post(app, '/v1/signin', account)).json()
+      const headers = { authorization: `Bearer ${accessToken}` }
+      const change = (payload: object) =>
+        app.inject({ method: 'POST', url: '/v1/me/password', headers, payload })
+      const newPassword = 'an even longer phrase'
+      t.equal((await change({ password: 'not it', newPassword })).statusCode, 400)
+      const changed = await change({ password, newPassword })
+      t.equal(changed.statusCode, 200)
+      t.equal((await post(app, '/v1/refresh', { refreshToken })).statusCode, 401)
+      t.equal((await post(app, '/v1/signin', account)).statusCode, 401)
+      const next = { refreshToken: changed.json().refreshToken }
+      t.equal((await post(app, '/v1/refresh', next)).statusCode, 200)
+      t.equal((await post(app, '/v1/reset', { token: 'x', password })).statusCode, 404)
+    })
+
+    t.test('an account is removed here and at Firebase, or nowhere', async (t) => {
+      const app = await start(t)
+      const account = { email: 'leave@example.com', password }
+      await post(app, '/v1/signup', account)
+      const { accessToken } = (await post(app, '/v1/signin', account)).json()
+      const headers = { authorization: `Bearer ${accessToken}` }
+      const remove = (payload: object) =>
+        app.inject({ method: 'POST', url: '/v1/me/remove', headers, payload })
+      await emulator.fault('fail', /accounts:delete/)
+      t.equal((await remove({ password })).statusCode, 503)
+      await emulator.fault('pass')
+      t.equal((await post(app, '/v1/signin', account)).statusCode, 200, 'nothing is removed')
+      t.equal((await remove({ idToken: 'x.y.z' })).statusCode, 400)
+      const { idToken } = await emulator.client('accounts:signInWithPassword', {
+        ...account,
+        returnSecureToken: true,
+      })
+      t.equal((await remove({ idToken })).statusCode, 204, 'by a new ID token')
+      t.equal(await emulator.find(account.email), undefined)
+      t.equal((await post(app, '/v1/signin', account)).statusCode, 401)
+    })
+
     t.test('a wrong password and an unknown e-mail look the same', async (t) => {
       const app = await start(t)
       await post(app, '/v1/signup', { email: 'same@example.com', password })

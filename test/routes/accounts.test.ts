@@ -1,6 +1,6 @@
 import t from 'tap'
 import { post } from '../support/accounts.ts'
-import { startApp } from '../support/app.ts'
+import { startApp, type Teardown } from '../support/app.ts'
 
 const password = 'a long phrase is best'
 
@@ -203,4 +203,106 @@ t.test('ADMIN_EMAIL promotes an account, which then has ADMIN_PASSWORD', async (
 t.test('an ADMIN_PASSWORD that anybody would guess stops the start', async (t) => {
   const weak = { ADMIN_EMAIL: 'root@example.com', ADMIN_PASSWORD: 'password123' }
   await t.rejects(startApp(t, weak), { message: /^ADMIN_PASSWORD: is among the first/ })
+})
+
+const ada = { email: 'ada@example.com', password }
+
+/** An account that is signed in twice, and what its first session sends. */
+async function signedIn(t: Teardown, settings: NodeJS.ProcessEnv = {}) {
+  const app = await startApp(t, settings)
+  await post(app, '/v1/signup', ada)
+  const { accessToken, refreshToken } = (await post(app, '/v1/signin', ada)).json()
+  const other = (await post(app, '/v1/signin', ada)).json().refreshToken as string
+  const send = (url: string, payload: object, token: string = accessToken) =>
+    app.inject({
+      method: 'POST',
+      url,
+      payload,
+      headers: { authorization: `Bearer ${token}` },
+    })
+  const isAlive = async (refreshToken: string) =>
+    (await post(app, '/v1/refresh', { refreshToken })).statusCode === 200
+  return { app, send, isAlive, refreshToken: refreshToken as string, other, accessToken }
+}
+
+t.test('a new password takes the old one, ends all sessions and begins one', async (t) => {
+  const { app, send, isAlive, refreshToken, other } = await signedIn(t)
+  const newPassword = 'an even longer phrase'
+  for (const [body, field] of [
+    [{ password: 'not it', newPassword }, 'password'],
+    [{ password, newPassword: 'short' }, 'newPassword'],
+    [{ password, newPassword: ada.email }, 'newPassword'],
+    [{ newPassword }, 'password'],
+  ] as const) {
+    const refused = await send('/v1/me/password', body)
+    t.equal(refused.statusCode, 400, JSON.stringify(body))
+    t.match(refused.json().errors, [{ field }])
+  }
+  t.equal((await send('/v1/me/password', { password, newPassword }, 'x.y.z')).statusCode, 401)
+  const changed = await send('/v1/me/password', { password, newPassword })
+  t.equal(changed.statusCode, 200)
+  t.match(changed.json(), { tokenType: 'Bearer', user: { email: ada.email } })
+  t.notOk(await isAlive(refreshToken))
+  t.notOk(await isAlive(other))
+  t.ok(await isAlive(changed.json().refreshToken))
+  t.equal((await post(app, '/v1/signin', ada)).statusCode, 401, 'the old one is nothing any more')
+  const renewed = { ...ada, password: newPassword }
+  t.equal((await post(app, '/v1/signin', renewed)).statusCode, 200)
+})
+
+t.test('an account is removed by its owner, who has its password', async (t) => {
+  const { app, send, isAlive, refreshToken, accessToken } = await signedIn(t)
+  t.match((await send('/v1/me/remove', { password: 'not it' })).json().errors, [
+    { field: 'password' },
+  ])
+  t.equal((await send('/v1/me/remove', {})).statusCode, 400)
+  t.equal((await send('/v1/me/remove', { idToken: 'x' })).statusCode, 404, 'no Firebase here')
+  t.equal((await send('/v1/me/remove', { password })).statusCode, 204)
+  t.notOk(await isAlive(refreshToken))
+  t.equal((await post(app, '/v1/signin', ada)).statusCode, 401)
+  const me = await app.inject({
+    url: '/v1/me',
+    headers: { authorization: `Bearer ${accessToken}` },
+  })
+  t.equal(me.statusCode, 401)
+  for (const table of ['users', 'refresh_tokens'] as const) {
+    t.strictSame(await app.database.reader.selectFrom(table).selectAll().execute(), [], table)
+  }
+  const again = await post(app, '/v1/signup', ada)
+  t.equal(again.statusCode, 201, 'the address is free')
+  t.equal(
+    (await app.inject({ url: '/v1/me', headers: { authorization: `Bearer ${accessToken}` } }))
+      .statusCode,
+    401,
+    'and its new account is not the old token’s',
+  )
+})
+
+t.test('guesses of the password of a signed-in account are limited as at a sign-in', async (t) => {
+  const { send } = await signedIn(t)
+  const statuses = []
+  for (let n = 0; n < 9; n++) {
+    statuses.push((await send('/v1/me/remove', { password: `guess ${n}` })).statusCode)
+  }
+  t.strictSame(new Set(statuses), new Set([400, 429]))
+})
+
+t.test('nobody but an admin is shown the e-mail of one', async (t) => {
+  const email = 'chief@example.com'
+  const { app, accessToken } = await signedIn(t, {
+    ADMIN_EMAIL: email,
+    ADMIN_PASSWORD: 'correct horse battery',
+  })
+  await app.firstAdmin
+  const { paths } = (await app.inject('/openapi.json')).json()
+  const urls = Object.keys(paths).map((path) => path.replace('{id}', '1'))
+  for (const url of [...urls, '/', '/openapi.json', '/monitor', '/monitor/data', '/nowhere']) {
+    for (const headers of [{}, { authorization: `Bearer ${accessToken}` }]) {
+      const answer = await app.inject({ url, headers })
+      t.notMatch(answer.body + JSON.stringify(answer.headers), email, url)
+    }
+  }
+  const taken = await post(app, '/v1/signup', { email, password })
+  t.equal(taken.statusCode, 409)
+  t.notMatch(taken.json().detail, /admin/)
 })

@@ -309,7 +309,7 @@ t.test('bytes that are no request are refused with a problem document', async (t
     [`POST /v1/signin ${rest}transfer-encoding: chunked\r\n\r\nzz\r\n`, 400],
     [`PUT /v1/animes ${rest}\r\n`, 405],
     [`PROPFIND /v1/animes/7 ${rest}\r\n`, 405],
-    [`TRACE / ${rest}\r\n`, 404],
+    [`TRACE / ${rest}\r\n`, 405],
   ]
   for (const [bytes, status] of cases) {
     const [head = '', body = ''] = (await exchange(port, bytes)).split('\r\n\r\n')

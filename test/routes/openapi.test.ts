@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import serializers from '@fastify/fast-json-stringify-compiler'
+import { createConfig, lintFromString } from '@redocly/openapi-core'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
@@ -62,8 +63,65 @@ t.test('/openapi.json', async (t) => {
     t.match(document.openapi, /^3\.1\./)
   })
 
+  t.test('has nothing that a strict linter minds', async (t) => {
+    const config = await createConfig({ extends: ['recommended-strict'] })
+    const found = await lintFromString({ source: JSON.stringify(document), config })
+    t.strictSame(
+      found.map(({ ruleId, message }) => `${ruleId}: ${message}`),
+      [],
+    )
+  })
+
+  t.test('names its schemas, which travel to any language', async (t) => {
+    const { schemas } = document.components
+    for (const name of ['Anime', 'AnimeList', 'NewAnime', 'AnimeChanges', 'Tokens', 'Problem']) {
+      t.ok(schemas[name], name)
+    }
+    const list = paths['/v1/animes']!.get!.responses['200']!.content!['application/json']
+    t.match(list, { schema: { $ref: '#/components/schemas/AnimeList' } })
+    t.match(schemas.AnimeList.properties.data, { items: { $ref: '#/components/schemas/Anime' } })
+    t.match(schemas.Anime.required, ['id', 'title', 'type', 'year', 'score', 'episodes', 'genres'])
+    const text = JSON.stringify(document)
+    t.notMatch(text, /multipleOf|\\\\ud800/)
+    t.notMatch(text, /\\\\0/)
+    const { pattern } = schemas.NewAnime.properties.title
+    for (const flags of ['', 'u', 'v']) {
+      t.ok(new RegExp(pattern, flags).test('Ranma 1/2 🦊'), `${pattern} with "${flags}"`)
+      t.notOk(new RegExp(pattern, flags).test(' '))
+    }
+  })
+
+  t.test('says what requests and answers carry', async (t) => {
+    const names = (path: string, method: string) =>
+      (paths[path]?.[method]?.parameters ?? []).map((parameter) => JSON.stringify(parameter)).join()
+    t.match(names('/v1/animes/{id}', 'patch'), /If-Match/)
+    t.match(names('/v1/animes/{id}', 'delete'), /If-Match/)
+    t.match(names('/v1/animes', 'get'), /If-None-Match/)
+    t.match(document.paths['/v1/cache'].get.parameters, [{ name: 'limit', required: false }])
+    const { responses } = document.paths['/v1/animes'].post
+    for (const status of ['201', '400', '413', '415', '429', 'default'])
+      t.ok(responses[status], status)
+    t.match(Object.keys(responses['201'].headers).sort(), ['ETag', 'Location'])
+    const read = document.paths['/v1/animes'].get.responses
+    t.match(Object.keys(read['200'].headers).sort(), ['Age', 'Cache-Status', 'ETag', 'Link'])
+    t.ok(read['304'])
+    t.ok(document.paths['/metrics'].get.responses['200'].content['text/plain'])
+  })
+
+  t.test('has one address, relative to which the service is', async (t) => {
+    const yaml = await app.inject('/docs/yaml')
+    t.equal(yaml.statusCode, 301)
+    t.equal(new URL(String(yaml.headers.location), 'http://x/docs/yaml').pathname, '/openapi.json')
+    const copy = await app.inject('/docs/json')
+    t.strictSame({ ...copy.json(), servers: document.servers }, document, 'for the page at /docs')
+    t.strictSame(document.servers, [{ url: '.' }])
+  })
+
   t.test('has every route', async (t) => {
-    const served = routesOf(app).filter(({ url }) => !/^\/(docs|monitor|openapi\.json)/.test(url))
+    const served = routesOf(app).filter(
+      ({ url }) =>
+        !/^\/(docs|monitor|explorer|shared|openapi\.json|icon\.svg|favicon\.ico)/.test(url),
+    )
     t.ok(served.length >= 8)
     for (const { method, url } of served) {
       const path = url.replaceAll(/:(\w+)/g, '{$1}')

@@ -5,6 +5,7 @@ import { type Config, loadConfig } from '../../config.ts'
 import { generateCsv } from '../../db/import/generate.ts'
 import { importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
+import { holdToDocument } from './contract.ts'
 import { type Teardown, temporaryFolder } from './teardown.ts'
 import { until } from './until.ts'
 
@@ -62,6 +63,7 @@ export async function startApp(
   await prepare?.(app)
   await app.ready()
   await app.databaseState.connected
+  holdToDocument(app)
   if (titles > 0) {
     await importCatalogue(generateCsv(titles), openStage(config.DATABASE_URL, app.database))
     await told(app)

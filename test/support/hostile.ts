@@ -27,5 +27,7 @@ export const hostileTitles = [
   year: at % 3 === 0 || title === 'twin' ? null : 2001,
   score: [0, 10, 8.75, null, 7.5][at % 5]!,
   episodes: at % 4 === 0 ? null : 12,
-  genres: '[]',
+  genres: JSON.stringify(
+    at === 0 ? ["Girls' Love", 'a "b", c|d', 'ActionAction', 'None', '😀'] : [],
+  ),
 }))

@@ -25,6 +25,37 @@ commit
 
 `
 
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > change password 1`] = `
+
+begin
+;
+update "users" set "role" = "role" where "id" = @1
+-- number
+;
+select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from "users" where "id" = @1
+-- number
+;
+update "users" set "password_hash" = @1 where "id" = @2
+-- string, number
+;
+update "refresh_tokens" set "used_at" = @1 where "user_id" = @2
+-- string, number
+;
+commit
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > accounts > delete user 1`] = `
+
+begin
+;
+delete from "users" where "id" = @1
+-- number
+;
+commit
+
+`
+
 exports[`test/db/mssql-sql.test.ts > TAP > accounts > end sessions 1`] = `
 
 begin
@@ -80,17 +111,6 @@ select "r"."hash" from "refresh_tokens" as "r" inner join "users" as "u" on "u".
 exports[`test/db/mssql-sql.test.ts > TAP > accounts > list users 1`] = `
 
 select "id", "email", "role", "password_hash", "firebase_uid", "created_at" from "users" order by "email"
-
-`
-
-exports[`test/db/mssql-sql.test.ts > TAP > accounts > replace hash 1`] = `
-
-begin
-;
-update "users" set "password_hash" = @1 where "id" = @2 and "password_hash" = @3
--- string, number, string
-;
-commit
 
 `
 

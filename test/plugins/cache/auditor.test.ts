@@ -1,5 +1,7 @@
+import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { audit } from '../../../plugins/cache/auditor.ts'
+import { cached } from '../../../plugins/cache/index.ts'
 import { createLocalJournal } from '../../../plugins/cache/local-journal.ts'
 import { createCache, type Leader } from '../../../plugins/cache/protocol.ts'
 import { NotFound } from '../../../plugins/errors.ts'
@@ -33,7 +35,27 @@ t.test('an audit is no request: it ends no idle pause', async (t) => {
   const { fill } = (await cache.join(wanted, await cache.lookup('k'))) as Leader
   await cache.store(fill, { body: Buffer.from('body'), headers: [] })
   t.equal(requests, 1)
-  t.equal(await audit(cache, { ...wanted, read: async () => 'body' }), true)
-  t.equal(await audit(cache, { ...wanted, read: async () => 'another' }), false)
+  t.equal(await audit(cache, { ...wanted, read: async () => ({ body: 'body' }) }), true)
+  t.equal(await audit(cache, { ...wanted, read: async () => ({ body: 'another' }) }), false)
   t.equal(requests, 1)
+})
+
+t.test('an ETag of the query’s own is compared with itself', async (t) => {
+  let body = 'one'
+  const prepare = (app: FastifyInstance) => {
+    const key = () => ({ key: 'own', tags: ['all'] })
+    app.get('/own', cached({ key, read: async () => ({ body, etag: `version-${body}` }) }))
+  }
+  const app = await startApp(t, {}, { prepare })
+  const hit = async () => {
+    await get(app, '/own')
+    t.match((await get(app, '/own')).cache, '; hit;')
+  }
+  await hit()
+  await app.cacheAuditor.auditOne()
+  t.equal(app.cache.totals.staleReads, 0)
+  body = 'changed without a word to the cache'
+  await hit()
+  await app.cacheAuditor.auditOne()
+  t.equal(app.cache.totals.staleReads, 1)
 })

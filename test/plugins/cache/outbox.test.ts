@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { generateCsv } from '../../../db/import/generate.ts'
-import { type Change, parseChange } from '../../../plugins/cache/tags.ts'
+import { type Change, normalChange, parseChange } from '../../../plugins/cache/tags.ts'
 import { temporaryFolder } from '../../support/app.ts'
 import { freePort } from '../../support/free-port.ts'
 import { run } from '../../support/process.ts'
@@ -34,4 +34,19 @@ t.test('an import that cannot reach Redis ends well, and says so', async (t) => 
   const { exited, stderr } = run(t, 'bin/import.ts', [file], env)
   t.equal((await exited).code, 0)
   t.match(stderr(), 'redis cannot be reached')
+})
+
+t.test('a write cannot put into the journal what another instance could not read', async (t) => {
+  const refused: Change[] = [
+    [['all', 'two words']],
+    [['a\u0001b']],
+    { key: 'two words' },
+    { key: '@clock' },
+    { key: '' },
+  ]
+  for (const change of refused) {
+    t.throws(() => normalChange(change), TypeError, JSON.stringify(change))
+    t.equal(parseChange(JSON.stringify(change)), '*', 'and by hand it counts as everything')
+  }
+  t.strictSame(normalChange({ key: 'animes:all' }), { key: 'animes:all' })
 })

@@ -81,3 +81,33 @@ t.test(
     ])
   },
 )
+
+t.test('an entry of the journal that cannot be read makes the cache begin anew', async (t) => {
+  const redis = await singleRedis(t)
+  const app = await startApp(t, { REDIS_URL: redis.url }, { titles: 5 })
+  await cacheInUse(app)
+  const run = defineScripts(redis.client, '{animes}:')
+  for (const change of ['[["all"', 'null', '{"key":"two words"}']) {
+    const before = await redis.client.get('{animes}:@clock')
+    await run.finish('', '*', 'token')
+    await until('the entry is read', async () => (await get(app, '/v1/animes')).status === 200)
+    const position = Number(before!.split(' ')[1]) + 2
+    await redis.client.zadd('{animes}:@journal', position, `${position} bad ${change}`)
+    await redis.client.set('{animes}:@clock', `${before!.split(' ')[0]} ${position} bad`)
+    t.equal((await get(app, '/v1/animes')).status, 200)
+    await cacheInUse(app)
+  }
+})
+
+t.test('an instance that ends does not warn that Redis is out of reach', async (t) => {
+  const redis = await singleRedis(t)
+  const logged: string[] = []
+  const logger = { level: 'warn', stream: { write: (line: string) => logged.push(line) } }
+  const app = await startApp(t, { REDIS_URL: redis.url }, { logger })
+  await cacheInUse(app)
+  logged.length = 0
+  await app.close()
+  await until('its connection is closed', () => app.redis!.status === 'end')
+  await sleep(20)
+  t.strictSame(logged, [])
+})

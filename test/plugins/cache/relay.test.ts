@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createRelay } from '../../../plugins/cache/relay.ts'
 import type { OutboxRow } from '../../../plugins/cache/write.ts'
+import { openBooks } from '../../books/store.ts'
+import { temporaryFolder } from '../../support/teardown.ts'
 import { until } from '../../support/until.ts'
 
 function relayOver(t: Test, read: () => Promise<OutboxRow[]>) {
@@ -64,4 +67,26 @@ t.test('a database that fails or hangs makes the request bypass the cache', asyn
   t.not(relay.beforeLookup(), true, 'and the next request asks again')
   resolve([])
   await until('it has resumed', () => relay.beforeLookup() === true)
+})
+
+t.test('a row added while another one is applied is never removed with it', async (t) => {
+  const { outbox, transaction } = openBooks(join(temporaryFolder(t), 'books.db'))
+  const insert = (change: string, mark: string) =>
+    transaction((trx) => outbox.insert(trx, change, mark))
+  await insert('[["all"]]', 'first')
+  const relay = createRelay({
+    outbox,
+    journal: {
+      // Meanwhile its writer finishes it, and another write is committed.
+      async apply() {
+        await outbox.removeByMark('first')
+        await insert('*', 'second')
+        return true
+      },
+    },
+    interval: 1000,
+    onError: () => {},
+  })
+  t.equal(await relay.drain(), true)
+  t.match(await outbox.read(), [{ change: '*', mark: 'second' }])
 })

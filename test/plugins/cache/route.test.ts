@@ -224,3 +224,66 @@ t.test('a query may use another answer, and never combines two moments', async (
   t.same(await page('2'), { page: '2', total: 3, shown: ['a', 'b', 'c'] }, 'read again, as a whole')
   t.ok(counts >= 2)
 })
+
+t.test('a request counts once, whatever its query stores besides or runs again', async (t) => {
+  let reads = 0
+  const app = await serve(t, (app) => {
+    app.get(
+      '/total',
+      cached({
+        key: keyed('page'),
+        read: async (_input, { held }) => {
+          reads += 1
+          const total = await held('total')
+          if (total !== undefined) await app.cache.journal.finish([tags], null)
+          return { body: `${total ?? 'counted'}`, also: { total: '7' } }
+        },
+      }),
+    )
+  })
+  t.match((await get(app, '/total')).body, 'counted')
+  t.match(app.cache.totals, { hits: 0, misses: 1, bypasses: 0 })
+  app.cache.memory.delete('page')
+  t.match((await get(app, '/total')).body, 'counted')
+  t.equal(reads, 3, 'a write came between, and the query ran again')
+  t.match(app.cache.totals, { hits: 0, misses: 2, bypasses: 0 })
+})
+
+t.test('a key made of a raw parameter never reaches the journal', async (t) => {
+  const app = await serve(t, (app) => {
+    app.get(
+      '/raw/:name',
+      cached<{ name: string }, unknown>({
+        key: ({ params: { name } }) => ({ key: name, tags }),
+        read: async ({ params: { name } }) => ({ name }),
+      }),
+    )
+  })
+  for (const name of ['@clock', 'two words']) {
+    t.equal((await get(app, `/raw/${encodeURIComponent(name)}`)).status, 200)
+    t.match((await get(app, `/raw/${encodeURIComponent(name)}`)).cache, '; hit;')
+  }
+  const keys = [...app.cache.memory.values()].map(({ key }) => key)
+  t.same(keys.sort(), ['%40clock', 'two%20words'])
+})
+
+t.test('the busiest route does not keep the others from being audited', async (t) => {
+  const read: string[] = []
+  const app = await serve(t, (app) => {
+    for (const name of ['busy', 'quiet']) {
+      const query = async () => {
+        read.push(name)
+        return { name }
+      }
+      app.get(`/${name}`, cached({ key: keyed(name), read: query }))
+    }
+  })
+  for (const name of ['quiet', 'busy']) await get(app, `/${name}`)
+  read.length = 0
+  await get(app, '/quiet')
+  for (let audit = 0; audit < 12; audit += 1) {
+    await get(app, '/busy')
+    await app.cacheAuditor.auditOne()
+  }
+  t.ok(read.includes('quiet') && read.includes('busy'), read.join())
+})

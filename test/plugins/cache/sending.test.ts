@@ -134,3 +134,32 @@ t.test('a query goes on while somebody waits for it, and is told when nobody doe
   t.same(await Promise.all([first.answer, second.answer, third.answer]), ['left', 'left', 'answer'])
   begun[0]!.end('too late')
 })
+
+t.test('no query runs for clients that have all left before it began', async (t) => {
+  const begun: { fail: (error: Error) => void }[] = []
+  const prepare = (app: FastifyInstance) => {
+    const key = () => ({ key: 'slow', tags: ['all'] })
+    const read = () => new Promise((_, fail) => begun.push({ fail }))
+    app.get('/slow', cached({ key, read }))
+  }
+  const app = await startApp(t, {}, { prepare })
+  const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/slow`
+  const first = fetch(url)
+  await until('the first query runs', () => begun.length === 1)
+  const leaving = new AbortController()
+  const others = Array.from({ length: 3 }, () =>
+    fetch(url, { signal: leaving.signal }).catch(() => 'left'),
+  )
+  await sleep(50)
+  leaving.abort()
+  await Promise.all(others)
+  await sleep(50)
+  begun[0]!.fail(new NotFound('none'))
+  t.equal((await first).status, 404)
+  await sleep(50)
+  t.equal(begun.length, 1, 'the clients that left need no query')
+  const last = fetch(url)
+  await until('the next client has its query at once', () => begun.length === 2)
+  begun[1]!.fail(new NotFound('none'))
+  t.equal((await last).status, 404)
+})

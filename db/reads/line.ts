@@ -1,0 +1,48 @@
+import { TooManyReads } from '../dialects/dialect.ts'
+
+export interface LineOptions {
+  /** How many run at a time. */
+  maxRunning: number
+  /** How many wait; those beyond are refused. */
+  maxWaiting: number
+}
+
+/** Lets a number of reads run at a time, in the order in which they came. */
+export function createLine({ maxRunning, maxWaiting }: LineOptions) {
+  const waiting = new Set<() => void>()
+  let running = 0
+
+  function leave(): void {
+    const [next] = waiting
+    if (next === undefined) running -= 1
+    else next()
+  }
+
+  /**
+   * Resolves when a read may begin. `leave` must be called when it has ended.
+   * @throws TooManyReads when as many wait as may, and the signal's reason when it aborts first
+   */
+  async function enter(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (running < maxRunning) {
+      running += 1
+      return
+    }
+    if (waiting.size >= maxWaiting) throw new TooManyReads(`${waiting.size} reads wait already`)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const begin = () => {
+      waiting.delete(begin)
+      signal?.removeEventListener('abort', giveUp)
+      resolve()
+    }
+    const giveUp = () => {
+      waiting.delete(begin)
+      reject(signal!.reason)
+    }
+    waiting.add(begin)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    return promise
+  }
+
+  return { enter, leave }
+}

@@ -1,0 +1,186 @@
+import { hash } from 'node:crypto'
+import type { AnimeColumn, AnimeRow } from '../../catalogue/columns.ts'
+import {
+  type FileRow,
+  fileColumns,
+  type ListFormat,
+  type ListFormatName,
+  listFormat,
+} from '../../catalogue/formats.ts'
+import { renderAnime } from '../../catalogue/render.ts'
+import { encodeCursor } from '../order.ts'
+import { countAnimes, countBy } from './counts.ts'
+import {
+  findMatching,
+  type ListQuery,
+  type Matching,
+  readPage,
+  rowMaker,
+  rowOf,
+  wholeList,
+} from './list.ts'
+import { countMatching, oneTitle } from './list-sql.ts'
+import type { ReadSession } from './session.ts'
+import { raw, sql } from './sql.ts'
+
+/** A list, or a page of it. */
+export interface ListRead {
+  what: 'list'
+  query: ListQuery
+  columns: readonly AnimeColumn[]
+  /** What matches the filters, as an earlier page has counted it. */
+  matching?: Matching | undefined
+  /** The API's own JSON where it is not given. */
+  format?: ListFormatName
+}
+
+/** What can be read of the catalogue. */
+export type Read =
+  | ListRead
+  | { what: 'title'; id: number }
+  | { what: 'types' | 'genres' | 'stats' }
+  /** Every title with all its columns, in the order of the ids; always streamed. */
+  | { what: 'export'; format: ListFormatName }
+
+/** A finished answer. */
+export interface FinishedRead {
+  body: Uint8Array<ArrayBuffer>
+  /** SHA-1 of the body: the opaque part of its strong validator. */
+  etag: string
+  /** The cursor of the next page. */
+  next: string | null
+  /** What matches the filters, where this read has counted it. */
+  matching?: Matching
+}
+
+/** An answer too large to be held: pieces of it, each made when it is asked for. */
+export type StreamedRead = AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>
+
+const encoder = new TextEncoder()
+
+function finish(text: string, rest: Partial<FinishedRead> = {}): FinishedRead {
+  const body = encoder.encode(text)
+  return { body, etag: hash('sha1', body, 'base64url'), next: null, ...rest }
+}
+
+/** Reads and renders, within one session. Undefined: there is no such title. */
+export async function runRead(
+  session: ReadSession,
+  read: Read,
+): Promise<FinishedRead | StreamedRead | undefined> {
+  switch (read.what) {
+    case 'list':
+      return read.query.limit === undefined
+        ? whole(session, read)
+        : page(session, read, read.query.limit)
+    case 'title': {
+      const [row] = await session.rows(oneTitle(read.id))
+      return row && finish(renderAnime(rowOf(row)))
+    }
+    case 'export':
+      return exported(session, listFormat(read.format, fileColumns))
+    case 'stats':
+      return finish(JSON.stringify(await countAnimes(session)))
+    default:
+      return finish(JSON.stringify(await countBy(session, read.what)))
+  }
+}
+
+async function page(
+  session: ReadSession,
+  { query, columns, matching: known, format: formatName }: ListRead,
+  limit: number,
+): Promise<FinishedRead> {
+  const format = listFormat(formatName, columns)
+  const matching = known ?? (await findMatching(session, query.filters))
+  const found = await readPage(session, { ...query, limit: limit + 1 }, matching)
+  const more = found.length > limit
+  const rows = more ? found.slice(0, limit) : found
+  const next = more ? encodeCursor(rows.at(-1)!, query.sort) : null
+  const text = format.head(matching.total, next) + format.rows(rows) + format.tail
+  return finish(text, { next, ...(known === undefined && { matching }) })
+}
+
+/**
+ * All that matches, or all that comes after a cursor. When a small part of the bound is rendered, it is
+ * counted how much there will be.
+ */
+async function whole(
+  session: ReadSession,
+  { query, columns, format: formatName }: ListRead,
+): Promise<FinishedRead | StreamedRead> {
+  const { streamAbove } = session.bounds
+  const format = listFormat(formatName, columns)
+  const total = async () => {
+    const [row] = await session.rows(countMatching(session.dialect, query.filters))
+    return Number(row![0])
+  }
+  const pieces = renderedPieces(session, query, format)
+  const held: string[] = []
+  let [rows, bytes, counted] = [0, 0, undefined as number | undefined]
+  // Not by `for await`, which would end them when the rest is streamed.
+  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+    held.push(next.value.text)
+    rows += next.value.rows
+    bytes += next.value.text.length
+    if (counted !== undefined || bytes < streamAbove / 64) continue
+    counted = await total()
+    if ((counted / rows) * bytes > streamAbove) return streamed(held, pieces, format, counted)
+  }
+  if (query.cursor !== undefined) counted ??= await total()
+  return finish(format.head(counted ?? rows, null) + held.join(format.separator) + format.tail)
+}
+
+interface Piece {
+  text: string
+  rows: number
+}
+
+/** The rows of a whole list, without what stands around them. */
+async function* renderedPieces(
+  session: ReadSession,
+  query: ListQuery,
+  format: ListFormat,
+): AsyncGenerator<Piece, void, void> {
+  for (const statement of await wholeList(session, query)) {
+    for await (const batch of session.batches(statement)) {
+      if (batch.length > 0) {
+        yield { text: format.rows(batch.map(rowOf) as AnimeRow[]), rows: batch.length }
+      }
+    }
+  }
+}
+
+async function* streamed(
+  held: string[],
+  pieces: AsyncGenerator<Piece, void, void>,
+  format: ListFormat,
+  total: number,
+): StreamedRead {
+  try {
+    let separator = format.head(total, null)
+    for (const text of held.splice(0)) {
+      yield encoder.encode(separator + text)
+      separator = format.separator
+    }
+    for await (const { text } of pieces) {
+      yield encoder.encode(separator + text)
+      separator = format.separator
+    }
+    yield encoder.encode(format.tail)
+  } finally {
+    await pieces.return()
+  }
+}
+
+async function* exported(session: ReadSession, format: ListFormat): StreamedRead {
+  const toRow = rowMaker<FileRow>(fileColumns)
+  const names = raw(fileColumns.join(', '))
+  let separator = format.head(0, null)
+  for await (const batch of session.batches(sql`select ${names} from animes order by id`)) {
+    if (batch.length === 0) continue
+    yield encoder.encode(separator + format.rows(batch.map(toRow)))
+    separator = format.separator
+  }
+  yield encoder.encode((separator === format.separator ? '' : separator) + format.tail)
+}

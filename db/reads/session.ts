@@ -1,0 +1,47 @@
+import type { Sql, Value } from './sql.ts'
+
+/** What reads write differently for SQLite and SQL Server. */
+export interface ReadDialect {
+  readonly placeholder: (position: number) => string
+  /** The first `count` rows of an ordered query. */
+  readonly limit: (count: number) => string
+  /** After a table's name: read it by this index, or by its key. SQL Server decides by statistics. */
+  readonly by: (index: string | undefined) => string
+  /** Whether a title contains `text`, without regard to case. */
+  readonly contains: (text: string) => Sql
+  /** Whether an id is among those of a JSON array. */
+  readonly idIn: (ids: string) => Sql
+}
+
+/** Sizes at which another way to read is the better one; tests set them low. */
+export interface ReadBounds {
+  /** Bytes of JSON above which a list is streamed. */
+  streamAbove: number
+  /**
+   * So many matching titles are sorted at most. Of more, an index in the wanted order is followed until
+   * enough of them have been met.
+   */
+  few: number
+  /** So many titles the database sorts by several columns itself. */
+  small: number
+}
+
+export const defaultBounds: ReadBounds = { streamAbove: 16_777_216, few: 6000, small: 50_000 }
+
+/** Rows come as arrays, in the order of the selected columns. */
+export type Row = Value[]
+
+/**
+ * A connection whose statements all see one moment. In a thread SQLite's answers are there at once, SQL
+ * Server's come over the network.
+ */
+export interface ReadSession {
+  readonly bounds: ReadBounds
+  readonly dialect: ReadDialect
+  readonly rows: (statement: Sql) => Row[] | Promise<Row[]>
+  /** The rows a few hundred at a time, as they are asked for. */
+  readonly batches: (statement: Sql) => Iterable<Row[]> | AsyncIterable<Row[]>
+}
+
+/** Rows of a batch: some 64 KiB of JSON, a millisecond of work. */
+export const batchSize = 500

@@ -1,0 +1,10 @@
+import type { ReadDialect } from './session.ts'
+import { sql } from './sql.ts'
+
+export const sqliteReads: ReadDialect = {
+  placeholder: () => '?',
+  limit: (count) => `limit ${count}`,
+  by: (index) => (index === undefined ? ' not indexed' : ` indexed by ${index}`),
+  contains: (text) => sql`instr(fold(a.title), fold(${text})) > 0`,
+  idIn: (ids) => sql`a.id in (select value from json_each(${ids}))`,
+}

@@ -1,0 +1,131 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { openReadOnly } from '../dialects/sqlite-connection.ts'
+import type { QueryTiming } from '../query-log.ts'
+import { runRead, type StreamedRead } from './read.ts'
+import { batchSize, type ReadSession, type Row } from './session.ts'
+import { type Sql, textOf, type Value } from './sql.ts'
+import { sqliteReads } from './sqlite-dialect.ts'
+import type { StreamPiece } from './stream.ts'
+import type { ThreadData, ThreadJob, ThreadReply } from './threads.ts'
+
+/*
+ * A thread that reads SQLite for the service. It takes one read after the other; between them it gives
+ * pieces of the answers that are streamed, each of a connection and a transaction of its own.
+ */
+
+const { path, bounds } = workerData as ThreadData
+
+/** How many prepared statements a connection keeps. */
+const keptStatements = 200
+
+interface Connection extends ReadSession {
+  readonly database: DatabaseSync
+  /** Told of each statement, while a read wants it. */
+  timings: QueryTiming[] | undefined
+}
+
+function connect(): Connection {
+  const database = openReadOnly(path)
+  const prepared = new Map<string, StatementSync>()
+  const prepare = (text: string) => {
+    const statement = database.prepare(text)
+    statement.setReturnArrays(true)
+    return statement
+  }
+  const kept = (text: string) => {
+    let statement = prepared.get(text)
+    if (statement === undefined) {
+      if (prepared.size >= keptStatements) prepared.clear()
+      statement = prepare(text)
+      prepared.set(text, statement)
+    }
+    return statement
+  }
+  const connection: Connection = {
+    database,
+    bounds,
+    timings: undefined,
+    dialect: sqliteReads,
+    rows(sql) {
+      const text = textOf(sql, sqliteReads.placeholder)
+      const started = performance.now()
+      const rows = kept(text).all(...(sql.values as Value[])) as unknown as Row[]
+      connection.timings?.push({ sql: text, milliseconds: performance.now() - started })
+      return rows
+    },
+    *batches(sql) {
+      const text = textOf(sql, sqliteReads.placeholder)
+      const started = performance.now()
+      yield* inBatches(prepare(text), sql)
+      connection.timings?.push({ sql: text, milliseconds: performance.now() - started })
+    },
+  }
+  return connection
+}
+
+function* inBatches(statement: StatementSync, { values }: Sql): Generator<Row[], void, void> {
+  let batch: Row[] = []
+  for (const row of statement.iterate(...(values as Value[]))) {
+    batch.push(row as unknown as Row)
+    if (batch.length < batchSize) continue
+    yield batch
+    batch = []
+  }
+  yield batch
+}
+
+/** Connections that no read uses now. */
+const free: Connection[] = []
+
+async function answer({ read, timed }: ThreadJob): Promise<ThreadReply> {
+  const connection = free.pop() ?? connect()
+  connection.timings = timed ? [] : undefined
+  let streams = false
+  try {
+    connection.database.exec('begin')
+    const answer = await runRead(connection, read)
+    const queries = connection.timings
+    if (answer === undefined || 'body' in answer)
+      return { finished: answer, queries } as ThreadReply
+    streams = true
+    return { stream: serve(connection, answer), queries } as ThreadReply
+  } finally {
+    if (!streams) release(connection)
+  }
+}
+
+function release(connection: Connection): void {
+  if (connection.database.isTransaction) connection.database.exec('commit')
+  free.push(connection)
+}
+
+/** A port that gives a piece for each message, until it is closed. */
+function serve({ database }: Connection, pieces: StreamedRead): MessagePort {
+  // It reads forward once; with fifteen others, what it keeps in memory counts.
+  database.exec('pragma cache_size = -512; pragma shrink_memory')
+  const { port1: port, port2 } = new MessageChannel()
+  port.on('message', async () => {
+    try {
+      const { value } = await pieces.next()
+      const piece: StreamPiece = value ? { piece: value } : {}
+      port.postMessage(piece, value ? [value.buffer] : [])
+    } catch (error) {
+      port.postMessage({ error: (error as Error).message } satisfies StreamPiece)
+    }
+  })
+  port.on('close', async () => {
+    await pieces.return()
+    database.close()
+  })
+  return port2
+}
+
+parentPort!.on('message', async (job: ThreadJob) => {
+  const reply = await answer(job).catch(({ message, stack }: Error): ThreadReply => {
+    return { error: { message, stack } }
+  })
+  const { finished, stream } = reply
+  const transferred = [finished?.body.buffer, stream].filter((part) => part !== undefined)
+  parentPort!.postMessage(reply, transferred)
+})

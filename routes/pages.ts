@@ -1,0 +1,96 @@
+import { readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, extname, join } from 'node:path'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+
+const root = join(import.meta.dirname, '../public')
+const explorer = join(root, 'explorer/index.html')
+const uplot = join(dirname(createRequire(import.meta.url).resolve('uplot/package.json')), 'dist')
+
+/** What the pages are made of, by URL. A URL that is not here is no file, whatever it climbs to. */
+const files: Record<string, string> = {
+  '/favicon.ico': join(root, 'favicon.ico'),
+  '/icon.svg': join(root, 'icon.svg'),
+  ...partsIn('shared'),
+  ...partsIn('explorer'),
+  ...partsIn('monitor'),
+  '/monitor': join(root, 'monitor/index.html'),
+  '/monitor/uplot.js': join(uplot, 'uPlot.esm.js'),
+  '/monitor/uplot.css': join(uplot, 'uPlot.min.css'),
+}
+
+const mediaTypes: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.ico': 'image/x-icon',
+}
+
+const link = Type.String({ format: 'uri-reference' })
+const Links = Type.Object(
+  { api: link, docs: link, openapi: link, monitor: link, health: link },
+  { description: 'where to go from here' },
+)
+const links = {
+  api: '/v1/animes?limit=20',
+  docs: '/docs',
+  openapi: '/openapi.json',
+  monitor: '/monitor',
+  health: '/health/ready',
+}
+
+/** The pages for people, explorer and monitor. They say nothing by themselves and are for everybody. */
+export default async function routes(app: FastifyInstance) {
+  for (const [url, path] of Object.entries(files)) {
+    app.get(url, { logLevel: 'warn', schema: { hide: true } }, (_request, reply) =>
+      sendFile(reply, path),
+    )
+  }
+  app.get(
+    '/',
+    {
+      logLevel: 'warn',
+      schema: {
+        operationId: 'root',
+        summary: 'Where to go from here; for a browser, a page that explores the catalogue',
+        tags: ['operation'],
+        response: { 200: Links },
+      },
+    },
+    async (request, reply) => {
+      reply.header('vary', 'accept')
+      if (prefersHtml(request.headers.accept)) return sendFile(reply, explorer)
+      return reply.header('cache-control', 'no-cache').send(links)
+    },
+  )
+}
+
+/** The files in a folder of `public/`, without its page. */
+function partsIn(folder: string): Record<string, string> {
+  const names = readdirSync(join(root, folder)).filter((name) => extname(name) !== '.html')
+  return Object.fromEntries(names.map((name) => [`/${folder}/${name}`, join(root, folder, name)]))
+}
+
+const sendFile = async (reply: FastifyReply, path: string) =>
+  reply
+    .type(mediaTypes[extname(path)]!)
+    .header('cache-control', 'no-cache')
+    .send(await readFile(path))
+
+/** Whether a request would rather have HTML than JSON (RFC 9110, 12.5.1). In doubt it is a program. */
+function prefersHtml(accept: string | undefined): boolean {
+  if (accept === undefined) return false
+  const ranges = new Map(
+    accept.split(',').map((range): [string, number] => {
+      const [type = '', ...parameters] = range.toLowerCase().split(';')
+      const quality = parameters.find((each) => each.trim().startsWith('q='))
+      return [type.trim(), quality === undefined ? 1 : Number(quality.trim().slice(2)) || 0]
+    }),
+  )
+  const weight = (type: string) =>
+    ranges.get(type) ?? ranges.get(`${type.split('/', 1)[0]}/*`) ?? ranges.get('*/*') ?? 0
+  return weight('text/html') > weight('application/json')
+}

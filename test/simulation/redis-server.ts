@@ -1,0 +1,137 @@
+import { LuaError } from './lua-library.ts'
+import { copyKeyspace, createCommands, type Keyspace, type Reply } from './redis-data.ts'
+import { evaluate } from './redis-scripts.ts'
+import type { Process, World } from './world.ts'
+
+/** A command as it travels: by name, or as a script. */
+export interface Command {
+  name: string
+  script?: string
+  keys: string[]
+  argv: string[]
+}
+
+/** A connection, as the server knows it: how to close it, and its place among the others. */
+export interface ServerConnection {
+  closed: boolean
+  close: () => void
+}
+
+/** Scripts without this flag are refused by a server whose memory is full. */
+const allowedWhenFull = /^#!lua .*allow-oom/
+
+/**
+ * One Redis as its clients see it, with all that can happen to it: a restart that forgets, a restart from
+ * an old snapshot, a failover to a replica that lacks the last commands.
+ */
+export function createRedisServer(world: World) {
+  const random = world.randomOf('redis')
+  let process: Process = world.createProcess('redis')
+  let keyspace: Keyspace = new Map()
+  let snapshot: Keyspace = new Map()
+  let generation = 1
+  let up = true
+  let full = false
+  const connections = new Set<ServerConnection>()
+  const listeners: ((command: Command, reply: Reply) => void)[] = []
+  const losses: (() => void)[] = []
+
+  const info = () => ({
+    server: `# Server\r\nrun_id:${generation}run\r\n`,
+    replication: `# Replication\r\nmaster_replid:${generation}repl\r\n`,
+  })
+  const run = createCommands(
+    () => keyspace,
+    () => world.dateOf(process),
+    info,
+  )
+
+  /** @returns the reply, or what Redis answers as an error */
+  function execute(command: Command): Reply | LuaError {
+    try {
+      const { name, script, keys, argv } = command
+      if (full && script !== undefined && !allowedWhenFull.test(script)) {
+        throw new LuaError("OOM command not allowed when used memory > 'maxmemory'.")
+      }
+      const reply = script ? evaluate(script, run, keys, argv) : run(name, [...keys, ...argv])
+      for (const listener of listeners) listener(command, reply)
+      return reply
+    } catch (error) {
+      if (!(error instanceof LuaError)) throw error
+      return error
+    }
+  }
+
+  function cutAll(): void {
+    for (const connection of [...connections]) connection.close()
+  }
+
+  /** Another server from here on, with these data. */
+  function replace(data: Keyspace): void {
+    generation += 1
+    keyspace = copyKeyspace(data)
+    process = world.createProcess(`redis ${generation}`)
+    for (const lost of losses) lost()
+  }
+
+  return {
+    get process() {
+      return process
+    },
+    get up() {
+      return up
+    },
+    connections,
+    execute,
+    /** Called after each command that took effect. */
+    onCommand: (listener: (typeof listeners)[number]) => void listeners.push(listener),
+    /** Called whenever data were lost. */
+    onLoss: (lost: () => void) => void losses.push(lost),
+    cutAll,
+    flush(): void {
+      keyspace.clear()
+      for (const lost of losses) lost()
+    },
+    /** What a restart or a failover comes back with later. */
+    takeSnapshot(): void {
+      snapshot = copyKeyspace(keyspace)
+    },
+    crash(): void {
+      up = false
+      cutAll()
+    },
+    restart(from: 'empty' | 'snapshot'): void {
+      up = true
+      replace(from === 'empty' ? new Map() : snapshot)
+    },
+    /** Behind a proxy the clients' connections stay open. */
+    failover(proxied: boolean): void {
+      replace(snapshot)
+      if (!proxied) cutAll()
+    },
+    pause(ms: number): void {
+      process.pausedUntil = world.now + ms
+    },
+    setFull(on: boolean): void {
+      full = on
+    },
+    /** Drops some of the keys that have a TTL, as a `volatile-*` policy may. */
+    evict(part: number): void {
+      for (const [key, { expires }] of keyspace) {
+        if (expires !== Infinity && random.chance(part)) keyspace.delete(key)
+      }
+    },
+    /** Damages one value, as a bug or a hand at the console would. */
+    damage(): void {
+      const keys = [...keyspace.keys()].filter((key) => !/@(clock|server|quiet)$/.test(key))
+      if (keys.length === 0) return
+      const key = random.pick(keys)
+      const answer = !key.includes('@')
+      run(answer ? 'HSET' : 'SET', answer ? [key, 'body', 'damaged'] : [key, 'damaged'])
+    },
+    keyspace: () => keyspace,
+    remaining: (key: string) => run('PTTL', [key]) as number,
+  }
+}
+
+export type RedisServer = ReturnType<typeof createRedisServer>

@@ -1,0 +1,60 @@
+import type { Exception } from './judge.ts'
+import { type Plan, type PlanOptions, planOf } from './plan.ts'
+import { type Outcome, simulate } from './simulate.ts'
+
+export interface SearchOptions extends PlanOptions {
+  /** The first seed; the others follow it. */
+  seed: number
+  /** How many histories at the most, and how long. */
+  histories?: number
+  seconds?: number
+  onProgress?: (totals: Totals) => void
+}
+
+export interface Totals {
+  histories: number
+  steps: number
+  reads: number
+  hits: number
+  writes: number
+  /** Milliseconds of simulated time. */
+  simulated: number
+  seconds: number
+  exceptions: Partial<Record<Exception, number>>
+}
+
+export interface Found {
+  plan: Plan
+  outcome: Outcome
+}
+
+/** Steps that a history may take beyond those it was planned for: timers and retries take some. */
+const margin = 2
+
+export const run = (plan: Plan, steps: number, trace = false): Promise<Outcome> =>
+  simulate(plan, { maxSteps: steps * margin, trace })
+
+/** Runs one history after another until one breaks the promise, or the time is up. */
+export async function search(options: SearchOptions): Promise<{ totals: Totals; found?: Found }> {
+  const { seed, histories = Infinity, seconds = Infinity, steps, onProgress } = options
+  const started = performance.now()
+  const totals: Totals = {
+    ...{ histories: 0, steps: 0, reads: 0, hits: 0, writes: 0, simulated: 0, seconds: 0 },
+    exceptions: {},
+  }
+  for (let next = seed; next < seed + histories && totals.seconds < seconds; next += 1) {
+    const plan = planOf(next, options)
+    const outcome = await run(plan, steps)
+    totals.histories += 1
+    for (const name of ['steps', 'reads', 'hits', 'writes', 'simulated'] as const) {
+      totals[name] += outcome[name]
+    }
+    for (const [name, count] of outcome.exceptions) {
+      totals.exceptions[name] = (totals.exceptions[name] ?? 0) + count
+    }
+    totals.seconds = (performance.now() - started) / 1000
+    if (totals.histories % 100 === 0) onProgress?.(totals)
+    if (outcome.violations.length > 0) return { totals, found: { plan, outcome } }
+  }
+  return { totals }
+}

@@ -1,0 +1,248 @@
+import type { Cancel, Runtime } from '../../plugins/cache/runtime.ts'
+import { createRandom, type Random } from './random.ts'
+
+/*
+ * The simulated world: a queue of events over simulated time. One event at a time runs, and all promises
+ * that it settles have run on before the next: what a Node process does between two turns of its event
+ * loop is one step here.
+ */
+
+/** A machine's process: it can stop for a while, or for ever, and has a clock of its own. */
+export interface Process {
+  readonly name: string
+  /** It is one of ours, and not a server. */
+  readonly isInstance: boolean
+  alive: boolean
+  /** World time until which it stands still. */
+  pausedUntil: number
+  /** Its monotonic clock runs so many times as fast as the world's. */
+  readonly rate: number
+  /** What its wall clock is off by, in milliseconds. */
+  wallOffset: number
+}
+
+interface Event {
+  time: number
+  order: number
+  /** Who takes it: not while it is paused, and never when it is dead. */
+  owner: Process | null
+  /** On whose behalf: that of the event which scheduled it. */
+  actor: string
+  work: () => void
+  cancelled: boolean
+}
+
+/** Chooses one of the actors that can go on; see `walk.ts`. */
+export type Chooser = (actors: string[]) => string
+
+/** Milliseconds from now within which what happens counts as happening now, where a chooser chooses. */
+const turn = 0.2
+
+/** Milliseconds between two events that a chooser has chosen, so that one of them is the earlier. */
+const instant = 0.001
+
+/** One line of a history. */
+export interface TraceLine {
+  time: number
+  who: string
+  what: string
+}
+
+/** The world's moment 0 by a clock that is right, in milliseconds since the epoch. */
+const beginning = 1_764_160_000_000
+
+/** Lets everything run that waits for a promise. */
+const drained = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+export function createWorld(seed: number, choose?: Chooser) {
+  const heap: Event[] = []
+  let now = 0
+  let order = 0
+  let steps = 0
+  let stopped = false
+  const lines: TraceLine[] = []
+  let tracing = false
+  let actor = ''
+
+  const before = (a: Event, b: Event) => a.time < b.time || (a.time === b.time && a.order < b.order)
+
+  function push(event: Event): void {
+    let at = heap.push(event) - 1
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      if (!before(event, heap[parent]!)) break
+      heap[at] = heap[parent]!
+      at = parent
+    }
+    heap[at] = event
+  }
+
+  function pop(): Event | undefined {
+    const first = heap[0]
+    const last = heap.pop()
+    if (first === undefined || last === undefined || heap.length === 0) return first
+    let at = 0
+    for (;;) {
+      let child = 2 * at + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child += 1
+      if (!before(heap[child]!, last)) break
+      heap[at] = heap[child]!
+      at = child
+    }
+    heap[at] = last
+    return first
+  }
+
+  /** Has `owner` do `work` after so many milliseconds of the world. */
+  function schedule(delay: number, owner: Process | null, work: () => void): Cancel {
+    order += 1
+    const time = now + Math.max(0, delay)
+    const event = { time, order, owner, actor, work, cancelled: false }
+    push(event)
+    return () => {
+      event.cancelled = true
+    }
+  }
+
+  /**
+   * Takes the next event of the actor that is chosen among all that could go on now. What an instance
+   * does with a reply follows at once: nobody else could see whether it was later.
+   */
+  function popChosen(choose: Chooser): Event | undefined {
+    const heads = new Map<string, Event>()
+    for (const event of heap) {
+      if (event.time > now + turn || event.cancelled || event.owner?.alive === false) continue
+      const head = heads.get(event.actor)
+      if (head === undefined || event.order < head.order) heads.set(event.actor, event)
+    }
+    if (heads.size === 0) return pop()
+    const mine = heads.get(actor)
+    const goesOn = mine?.owner?.isInstance === true
+    const actors = [...heads.keys()].sort()
+    const chosen = goesOn ? mine : heads.get(actors.length > 1 ? choose(actors) : actors[0]!)!
+    heap.splice(heap.indexOf(chosen), 1)
+    heap.sort((a, b) => (before(a, b) ? -1 : 1))
+    return chosen
+  }
+
+  /** Runs until nothing is left, somebody stops it, or so many steps are done. */
+  async function run(maxSteps: number): Promise<void> {
+    while (!stopped && steps < maxSteps) {
+      const event = choose === undefined ? pop() : popChosen(choose)
+      if (event === undefined) return
+      if (event.cancelled || event.owner?.alive === false) continue
+      const { owner } = event
+      if (owner !== null && owner.pausedUntil > event.time) {
+        // It finds what came meanwhile in the order in which it came.
+        event.time = owner.pausedUntil
+        push(event)
+        continue
+      }
+      now = choose === undefined ? event.time : Math.max(now, event.time) + instant
+      actor = event.actor
+      steps += 1
+      event.work()
+      await drained()
+    }
+  }
+
+  function trace(who: string, what: string): void {
+    if (tracing) lines.push({ time: now, who, what })
+  }
+
+  const randomOf = (name: string): Random => createRandom(seed ^ hashOf(name))
+
+  return {
+    get now() {
+      return now
+    },
+    get steps() {
+      return steps
+    },
+    get tracing() {
+      return tracing
+    },
+    set tracing(on: boolean) {
+      tracing = on
+    },
+    lines,
+    schedule,
+    run,
+    trace,
+    /** A sequence of its own for each name, so that one more event here changes nothing elsewhere. */
+    randomOf,
+    stop: () => {
+      stopped = true
+    },
+    /** Has what `work` schedules happen on behalf of somebody. */
+    as(name: string, work: () => void): void {
+      const before = actor
+      actor = name
+      work()
+      actor = before
+    },
+    createProcess(name: string, isInstance = false): Process {
+      const random = randomOf(`clock of ${name}`)
+      const rate = random.between(0.999, 1.001)
+      const wallOffset = Math.round(random.between(-80, 80))
+      return { name, isInstance, alive: true, pausedUntil: 0, rate, wallOffset }
+    },
+    /** A process's wall clock, in whole milliseconds since the epoch. */
+    dateOf: ({ rate, wallOffset }: Process) => Math.floor(beginning + now * rate + wallOffset),
+    runtimeOf,
+  }
+
+  /** Time, timers and chance as a process has them. */
+  function runtimeOf(process: Process): Runtime {
+    const random = randomOf(`chance of ${process.name}`)
+    let tokens = 0
+    const after = (ms: number, work: () => void): Cancel =>
+      schedule(ms / process.rate + random.next(), process, work)
+    return {
+      now: () => now * process.rate,
+      date: () => Math.floor(beginning + now * process.rate + process.wallOffset),
+      random: random.next,
+      token() {
+        tokens += 1
+        return `${process.name}.${tokens}`
+      },
+      after,
+      every(ms, work) {
+        let cancel: Cancel = () => {}
+        const next = () => {
+          cancel = after(ms, () => {
+            next()
+            work()
+          })
+        }
+        next()
+        return () => cancel()
+      },
+      sleep: (ms, signal) =>
+        new Promise((resolve, reject) => {
+          const abort = () => {
+            cancel()
+            reject(signal!.reason)
+          }
+          const cancel = after(ms, () => {
+            signal?.removeEventListener('abort', abort)
+            resolve()
+          })
+          if (signal?.aborted) abort()
+          else signal?.addEventListener('abort', abort, { once: true })
+        }),
+      immediate: (work) => void schedule(random.next() / 10, process, work),
+    }
+  }
+}
+
+export type World = ReturnType<typeof createWorld>
+
+/** FNV-1a, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at += 1)
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  return hash >>> 0
+}
