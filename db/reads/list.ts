@@ -18,9 +18,9 @@ import { type Sql, sql, type Value } from './sql.ts'
 export interface ListQuery {
   filters: AnimeFilters
   sort: SortKey[]
-  limit?: number
+  limit?: number | undefined
   /** The sort values and id of the last row seen. */
-  cursor?: CursorValues
+  cursor?: CursorValues | undefined
 }
 
 /** What all pages of a filter share: how many titles match and, where they are few, which. */

@@ -48,7 +48,10 @@ export function streamFrom(port: MessagePort, onClose: () => void): Readable {
   const time = limitTime(stream)
   let ended = false
   port.on('message', ({ piece, error }: StreamPiece) => {
-    if (error !== undefined) return stream.destroy(new Error(error))
+    if (error !== undefined) {
+      stream.destroy(new Error(error))
+      return
+    }
     time.given()
     ended = piece === undefined
     if (piece !== undefined) collect(piece.length)

@@ -197,7 +197,10 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     const text = formatChange(change)
     for (;;) {
       const since = runtime.now()
-      const placed = (await send(() => commands.mark(id, text, markLease, runtime.token()))) === 1
+      const reply = await send(() => commands.mark(id, text, markLease, runtime.token()))
+      const placed = reply === 1
+      // No clock: Redis was flushed and nobody has noticed. The mark waits for the new epoch.
+      if (reply === null && connection.open) lose()
       const allNoticed = runtime.now() - connection.lostAt >= settleDelay + identifyInterval
       if (placed || allNoticed) return { id, change, placed, since }
       await runtime.sleep(markRetryDelay)

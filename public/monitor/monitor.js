@@ -126,7 +126,8 @@ function drawTiles(history) {
     const small = document.createElement('small')
     small.textContent = unit
     number.append(value, small)
-    const more = document.createElement('p')
+    const more = document.createElement('dd')
+    more.className = 'more'
     more.textContent = note
     tile.append(title, number, more)
     return tile

@@ -1,27 +1,11 @@
-import { existsSync } from 'node:fs'
-import { chromium } from 'playwright-core'
 import t from 'tap'
 import { startApp } from '../support/app.ts'
+import { noBrowser, startBrowser } from '../support/browser.ts'
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const skip = existsSync(executablePath)
-  ? false
-  : `no Chromium at ${executablePath}: install it or set CHROMIUM`
-
-t.test('the docs page tries the list out on the first click', { skip }, async (t) => {
+t.test('the docs page tries the list out on the first click', { skip: noBrowser }, async (t) => {
   const app = await startApp(t, {}, { titles: 500 })
   const base = await app.listen({ port: 0, host: '127.0.0.1' })
-  const browser = await chromium.launch({
-    executablePath,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-dev-shm-usage',
-    ],
-  })
-  t.teardown(() => browser.close())
+  const browser = await startBrowser(t)
   const page = await browser.newPage({ viewport: { width: 1280, height: 1400 } })
   const complaints: string[] = []
   const elsewhere: string[] = []

@@ -1,40 +1,11 @@
-import { existsSync } from 'node:fs'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import t from 'tap'
-import type { Teardown } from '../support/app.ts'
 import { startApp } from '../support/app.ts'
+import { noBrowser, openPage, startBrowser, violations } from '../support/browser.ts'
 import { databaseReady, startServer } from '../support/process.ts'
 import { until } from '../support/until.ts'
 
-const program = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path))
 const admin = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'correct horse battery' }
-
-async function startBrowser(t: Teardown): Promise<Browser> {
-  const browser = await chromium.launch({
-    executablePath: program!,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  })
-  t.teardown(() => browser.close())
-  return browser
-}
-
-/** A page that may load nothing but from `url`; what it tries, and complains of, is kept. */
-async function openPage(browser: Browser, url: string, options = {}) {
-  const context = await browser.newContext(options)
-  const page = await context.newPage()
-  const complaints: string[] = []
-  page.on('pageerror', ({ message }) => complaints.push(message))
-  page.on('console', (message) => {
-    const expected = message.text().includes('status of 401')
-    if (message.type() === 'error' && !expected) complaints.push(message.text())
-  })
-  page.on('request', (request) => {
-    const there = request.url()
-    if (!there.startsWith(url) && !there.startsWith('data:')) complaints.push(there)
-  })
-  await page.goto(`${url}/monitor`)
-  return { page, complaints }
-}
 
 const tile = async (page: Page, name: string) =>
   page.locator('.tile', { hasText: name }).locator('dd').first().textContent()
@@ -49,13 +20,13 @@ t.test('the numbers are for admins where the catalogue is not public', async (t)
   t.equal((await closed.inject('/monitor/data')).statusCode, 401)
 })
 
-t.test('in a browser', { skip: program === undefined && 'no Chromium here' }, async (t) => {
+t.test('in a browser', { skip: noBrowser }, async (t) => {
   const browser = await startBrowser(t)
 
   t.test('the page shows requests as they come, and loads nothing from elsewhere', async (t) => {
     const server = await startServer(t)
     await databaseReady(server.url)
-    const { page, complaints } = await openPage(browser, server.url)
+    const { page, complaints } = await openPage(browser, server.url, '/monitor')
     await until('traffic is shown', async () => {
       await Promise.all(Array.from({ length: 20 }, () => fetch(`${server.url}/v1/animes?limit=20`)))
       const ratio = await page.locator('#tiles').textContent()
@@ -79,19 +50,20 @@ t.test('in a browser', { skip: program === undefined && 'no Chromium here' }, as
     const server = await startServer(t)
     for (const colorScheme of ['dark', 'light'] as const) {
       const viewport = { width: 390, height: 844 }
-      const { page } = await openPage(browser, server.url, { viewport, colorScheme })
+      const { page } = await openPage(browser, server.url, '/monitor', { viewport, colorScheme })
       await page.locator('.chart canvas').first().waitFor()
       const width = await page.evaluate('document.documentElement.scrollWidth')
       t.ok(Number(width) <= 390, `${colorScheme}: nothing to scroll sideways`)
       const ground = await page.evaluate('getComputedStyle(document.body).backgroundColor')
       t.equal(ground, colorScheme === 'dark' ? 'rgb(20, 22, 26)' : 'rgb(245, 246, 248)')
+      t.strictSame(await violations(page), [], `${colorScheme}: everybody can use it`)
     }
   })
 
   t.test('an admin signs in on the page; a wrong password is told', async (t) => {
     const server = await startServer(t, { READ_ROLE: 'user', ...admin })
     await databaseReady(server.url)
-    const { page, complaints } = await openPage(browser, server.url)
+    const { page, complaints } = await openPage(browser, server.url, '/monitor')
     const form = page.locator('#sign-in')
     await form.waitFor()
     await form.getByLabel('E-mail').fill(admin.ADMIN_EMAIL)

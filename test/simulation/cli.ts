@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { readOptions } from '../support/options.ts'
 import { mutants, revealing } from './mutants.ts'
+import { planOf } from './plan.ts'
 import { type Found, run, search, type Totals } from './search.ts'
 import { shrink, tableOf, withoutIdle } from './shrink.ts'
+import { smallWorlds, walk } from './walk.ts'
 
 const usage = `usage: npm run simulate -- [options]
 
@@ -16,7 +18,8 @@ read. A world that breaks the promise is made small and printed as a table.
   --seed N        the first seed (default: a random one)
   --steps N       steps of a history (default 500)
   --instances N   how many; without it each seed chooses 1 to 3
-  --show          print the whole history of the one seed
+  --show          print the whole history of the first seed
+  --walk          walk through every interleaving of the small worlds instead
   --mutants       run every broken build instead, until it is caught or the time is up
   --mutant NAME   run one broken build
 
@@ -31,6 +34,7 @@ function parse() {
       steps: { type: 'string', default: '500' },
       instances: { type: 'string' },
       show: { type: 'boolean', default: false },
+      walk: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       mutant: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
@@ -77,8 +81,28 @@ async function report({ plan, outcome }: Found, steps: number): Promise<void> {
   console.log(tableOf(withoutIdle(lines)))
 }
 
+/** Whether the promise was kept in every interleaving. */
+async function walkAll(): Promise<boolean> {
+  let kept = true
+  for (const world of smallWorlds()) {
+    const { histories, failing } = await walk(world)
+    console.log(`${world.name}: ${histories} interleavings${failing ? ', the last one FAILS' : ''}`)
+    if (failing === undefined) continue
+    kept = false
+    console.log(failing.outcome.violations[0]!.text)
+    console.log(`who went on: ${failing.choices.join(', ')}`)
+  }
+  return kept
+}
+
+async function show({ seed, steps, ...options }: Options): Promise<boolean> {
+  const { lines, violations } = await run(planOf(seed, { steps, ...options }), steps, true)
+  console.log(tableOf(lines))
+  return violations.length === 0
+}
+
 /** Whether the promise was kept. */
-async function runSeeds({ show, ...options }: Options): Promise<boolean> {
+async function runSeeds(options: Options): Promise<boolean> {
   const onProgress = ({ histories, steps }: Totals) =>
     process.stderr.write(`\r${histories} histories, ${steps} steps   `)
   const { totals, found } = await search({ ...options, onProgress })
@@ -115,6 +139,8 @@ async function main(options: Options): Promise<boolean> {
     return runMutant(options.mutant, options)
   }
   if (options.mutant !== undefined) return catches(options.mutant, options)
+  if (options.walk) return walkAll()
+  if (options.show) return show(options)
   if (!options.mutants) return runSeeds(options)
   let all = true
   for (const name of Object.keys(mutants)) all = (await catches(name, options)) && all

@@ -150,11 +150,12 @@ export function createJudge(world: World, database: Database, server: RedisServe
     if (mark !== undefined) return stalled(mark, committed) ? 'a commit that stalls' : undefined
     if (read.arrived >= latest) return undefined
     if (alone(reach)) return 'a writer alone without redis'
-    const lost = losses.some(
-      (time) => time <= reach.asked && time > reach.asked - second && committed > time + second,
-    )
-    return lost ? 'a commit that stalls' : undefined
+    return lateWithoutMark(reach, committed) ? 'a commit that stalls' : undefined
   }
+
+  /** It found no Redis, and its commit came when the others had long been back. */
+  const lateWithoutMark = ({ asked }: { asked: number }, committed: number) =>
+    availableSince > asked && committed > availableSince + 0.7 * second
 
   /** The writer has waited, and it is not that Redis has only just come back for all. */
   const alone = ({ asked, heard, cutOff }: Reach & { asked: number }) =>
@@ -178,7 +179,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
         ...(marks.has(mark) ? [marks.get(mark)!.time] : []),
       ])
       const lost = told.some((at) => at >= since && at <= time)
-      return lost && read.arrived >= time && read.arrived < time + 1.3 * second
+      return lost && read.answered >= time && read.arrived < time + 1.3 * second
     })
   }
 

@@ -110,7 +110,8 @@ export function createRedisServer(world: World) {
       if (!proxied) cutAll()
     },
     pause(ms: number): void {
-      process.pausedUntil = world.now + ms
+      // A shorter pause within a longer one ends with it.
+      process.pausedUntil = Math.max(process.pausedUntil, world.now + ms)
     },
     setFull(on: boolean): void {
       full = on

@@ -183,7 +183,8 @@ export async function simulate(
     'a value damaged': () => server!.damage(),
     'connections cut': () => server!.cutAll(),
     'a link stalled': ({ instance, lasts }) => {
-      links[instance]!.stalledUntil = world.now + lasts
+      const link = links[instance]!
+      link.stalledUntil = Math.max(link.stalledUntil, world.now + lasts)
     },
     'a link refused': ({ instance, lasts }) => {
       links[instance]!.refusedUntil = world.now + lasts
@@ -191,7 +192,7 @@ export async function simulate(
     },
     'an instance paused': ({ instance, lasts }) => {
       const process = instances[instance]?.process
-      if (process) process.pausedUntil = world.now + lasts
+      if (process) process.pausedUntil = Math.max(process.pausedUntil, world.now + lasts)
     },
     'an instance crashed': ({ instance, lasts }) => restart(instance, lasts),
     'a clock set': ({ instance, row }) => {

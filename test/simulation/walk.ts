@@ -11,7 +11,8 @@ export interface SmallWorld {
   fault?: FaultKind
 }
 
-const moment = 1200
+/** Later than the first second of the epoch, in which nothing is stored. */
+const moment = 1600
 const none = { mean: 0, slow: 0, slowest: 0 }
 const base = { instance: 0, key: 'all', row: 1, lasts: 0 }
 

@@ -1,29 +1,14 @@
-import { StatementSync } from 'node:sqlite'
-import type { CompiledQuery, QueryResult } from 'kysely'
-import { onMssql } from './app.ts'
+import { subscribe } from 'node:diagnostics_channel'
+import type { LogEvent } from 'kysely'
+import { queryChannel } from '../../db/query-log.ts'
 
 let statements: string[] = []
 
-for (const method of ['all', 'get', 'run', 'iterate'] as const) {
-  const original = StatementSync.prototype[method]
-  Object.assign(StatementSync.prototype, {
-    [method](this: StatementSync, ...values: unknown[]) {
-      statements.push(this.sourceSQL)
-      return Reflect.apply(original, this, values)
-    },
-  })
-}
+subscribe(queryChannel, (event) => {
+  statements.push((event as LogEvent).query.sql)
+})
 
-if (onMssql) {
-  const { MssqlConnection } = await import('../../db/dialects/mssql-connection.ts')
-  const original = MssqlConnection.prototype.executeQuery
-  MssqlConnection.prototype.executeQuery = function <R>(query: CompiledQuery) {
-    statements.push(query.sql)
-    return original.call(this, query) as Promise<QueryResult<R>>
-  }
-}
-
-/** The SQL that this process has run since the last call. */
+/** The SQL of this process's queries that have ended since the last call, those of its threads too. */
 export function sentStatements(): string[] {
   const since = statements
   statements = []

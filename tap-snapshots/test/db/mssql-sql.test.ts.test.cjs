@@ -150,153 +150,230 @@ commit
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > {"genre":["Action","Drama"]} 1`] = `
 
-select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where ("a"."id" in (select "g"."anime_id" from "anime_genres" as "g" where "g"."genre" = @1) and "a"."id" in (select "g"."anime_id" from "anime_genres" as "g" where "g"."genre" = @2)) order by "a"."id"
+select max(id) from animes
+;
+select g.anime_id from anime_genres as g where g.genre = @2 and exists (select 1 from anime_genres as x where x.genre = @3 and x.anime_id = g.anime_id) order by g.anime_id offset 0 rows fetch next 1343 rows only
 -- string, string
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > {"minYear":1999,"maxYear":2005,"minScore":7.5,"maxScore":9} 1`] = `
 
-select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where ("a"."year" >= @1 and "a"."year" <= @2 and "a"."score" >= @3 and "a"."score" <= @4) order by "a"."id"
+select max(id) from animes
+;
+select a.id from animes as a where a.year >= @2 and a.year <= @3 and a.score >= @4 and a.score <= @5 order by a.id offset 0 rows fetch next 1343 rows only
 -- number, number, number, number
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > {"q":"bebop"} 1`] = `
 
-select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where charindex(
-lower(cast(@1 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2,
-lower("a"."title") collate Latin1_General_BIN2) > 0 order by "a"."id"
+select max(id) from animes
+;
+select a.id from animes as a where charindex( lower(cast(@2 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2, lower(a.title) collate Latin1_General_BIN2) > 0 order by a.id offset 0 rows fetch next 1343 rows only
 -- string
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > {"type":"TV","genre":["Drama"],"year":2001,"minScore":8,"q":"a"} 1`] = `
 
-select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where ("a"."id" in (select "g"."anime_id" from "anime_genres" as "g" where "g"."genre" = @1) and "a"."type" = @2 and "a"."year" = @3 and "a"."score" >= @4 and charindex(
-lower(cast(@5 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2,
-lower("a"."title") collate Latin1_General_BIN2) > 0) order by "a"."id"
--- string, string, number, number, string
+select max(id) from animes
+;
+select a.id from animes as a where a.type = @2 and a.year = @3 and a.score >= @4 and charindex( lower(cast(@5 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2, lower(a.title) collate Latin1_General_BIN2) > 0 and exists (select 1 from anime_genres as x where x.genre = @6 and x.anime_id = a.id) order by a.id offset 0 rows fetch next 1343 rows only
+-- string, number, number, string, string
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > {"type":"TV"} 1`] = `
 
-select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @1 order by "a"."id"
+select max(id) from animes
+;
+select a.id from animes as a where a.type = @2 order by a.id offset 0 rows fetch next 1343 rows only
 -- string
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > {"year":2001} 1`] = `
 
-select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."year" = @1 order by "a"."id"
+select max(id) from animes
+;
+select a.id from animes as a where a.year = @2 order by a.id offset 0 rows fetch next 1343 rows only
 -- number
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > {} 1`] = `
 
-select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."id"
+select count(*) from animes as a where 1 = 1
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > after [2001,7] 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where "a"."type" = @1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @2 and (("a"."year" > @3 or "a"."year" is null) or ("a"."year" = @4 and "a"."id" > @5)) order by case when "a"."year" is null then 1 else 0 end, "a"."year", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by case when "p"."year" is null then 1 else 0 end, "p"."year", "p"."id"
--- string, string, number, number, number
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @2 and a.year = @3 and a.id > @4 order by a.id offset 0 rows fetch next 20 rows only
+-- string, number, number
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @2 and a.year > @3 order by a.year, a.id offset 0 rows fetch next 20 rows only
+-- string, number
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @2 and a.year is null order by a.id offset 0 rows fetch next 20 rows only
+-- string
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > after [7] 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where "a"."type" = @1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @2 and "a"."id" > @3 order by "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."id"
--- string, string, number
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @2 and a.id > @3 order by a.id offset 0 rows fetch next 20 rows only
+-- string, number
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > after [8.5,"x",7] 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where "a"."type" = @1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @2 and (("a"."score" < @3 or "a"."score" is null) or ("a"."score" = @4 and "a"."title" > @5) or ("a"."score" = @6 and "a"."title" = @7 and "a"."id" > @8)) order by "a"."score" desc, "a"."title", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."score" desc, "p"."title", "p"."id"
--- string, string, number, number, string, number, string, number
+select max(id) from animes
+;
+select a.id from animes as a where a.type = @2 and a.score = @3 order by a.id offset 0 rows fetch next 1343 rows only
+-- string, number
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and ((a.title > @3) or (a.title = @4 and a.id > @5)) order by a.title, a.id offset 0 rows fetch next 20 rows only
+-- string, string, string, number
+;
+select max(id) from animes
+;
+select max(a.score) from animes as a where a.score < @2
+-- number
+;
+select max(id) from animes
+;
+select a.id from animes as a where a.type = @2 and a.score is null order by a.id offset 0 rows fetch next 1343 rows only
+-- string
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) order by a.title, a.id offset 0 rows fetch next 20 rows only
+-- string
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > after [null,"x",7] 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where "a"."type" = @1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where "a"."type" = @2 and (("a"."score" is null and "a"."title" > @3) or ("a"."score" is null and "a"."title" = @4 and "a"."id" > @5)) order by "a"."score" desc, "a"."title", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."score" desc, "p"."title", "p"."id"
--- string, string, string, string, number
+select max(id) from animes
+;
+select a.id from animes as a where a.type = @2 and a.score is null order by a.id offset 0 rows fetch next 1343 rows only
+-- string
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and ((a.title > @3) or (a.title = @4 and a.id > @5)) order by a.title, a.id offset 0 rows fetch next 20 rows only
+-- string, string, string, number
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by -episodes 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."episodes" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."episodes" desc, "p"."id" desc
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.episodes is not null order by a.episodes desc, a.id desc offset 0 rows fetch next 20 rows only
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.episodes is null order by a.id desc offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by -id 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."id" desc
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where 1 = 1 order by a.id desc offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by -score 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."score" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."score" desc, "p"."id" desc
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.score is not null order by a.score desc, a.id desc offset 0 rows fetch next 20 rows only
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.score is null order by a.id desc offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by -title 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."title" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."title" desc, "p"."id" desc
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where 1 = 1 order by a.title desc, a.id desc offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by -type 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."type" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."type" desc, "p"."id" desc
+select max(a.type) from animes as a
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by -year 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."year" desc, "a"."id" desc offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."year" desc, "p"."id" desc
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.year is not null order by a.year desc, a.id desc offset 0 rows fetch next 20 rows only
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.year is null order by a.id desc offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by episodes 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by case when "a"."episodes" is null then 1 else 0 end, "a"."episodes", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by case when "p"."episodes" is null then 1 else 0 end, "p"."episodes", "p"."id"
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.episodes is not null order by a.episodes, a.id offset 0 rows fetch next 20 rows only
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.episodes is null order by a.id offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by id 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."id"
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where 1 = 1 order by a.id offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by score 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by case when "a"."score" is null then 1 else 0 end, "a"."score", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by case when "p"."score" is null then 1 else 0 end, "p"."score", "p"."id"
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.score is not null order by a.score, a.id offset 0 rows fetch next 20 rows only
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.score is null order by a.id offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by title 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."title", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."title", "p"."id"
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where 1 = 1 order by a.title, a.id offset 0 rows fetch next 20 rows only
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by type 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by "a"."type", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by "p"."type", "p"."id"
+select min(a.type) from animes as a
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > by year 1`] = `
 
-select "t"."total", "p"."id", "p"."title", "p"."type", "p"."year", "p"."score", "p"."episodes", "p"."genres" from (select count(*) as "total" from "animes" as "a" where 1 = 1) as "t" left join (select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" as "a" where 1 = 1 order by case when "a"."year" is null then 1 else 0 end, "a"."year", "a"."id" offset 0 rows fetch next 21 rows only) as "p" on 1 = 1 order by case when "p"."year" is null then 1 else 0 end, "p"."year", "p"."id"
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.year is not null order by a.year, a.id offset 0 rows fetch next 20 rows only
+;
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.year is null order by a.id offset 0 rows fetch next 20 rows only
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > of few, after [2001,7] 1`] = `
+
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and (((a.year > @3 or a.year is null)) or (a.year = @4 and a.id > @5)) order by case when a.year is null then 1 else 0 end, a.year, a.id offset 0 rows fetch next 20 rows only
+-- string, number, number, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > of few, after [7] 1`] = `
+
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and ((a.id > @3)) order by a.id offset 0 rows fetch next 20 rows only
+-- string, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > of few, after [8.5,"x",7] 1`] = `
+
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and (((a.score < @3 or a.score is null)) or (a.score = @4 and a.title > @5) or (a.score = @6 and a.title = @7 and a.id > @8)) order by a.score desc, a.title, a.id offset 0 rows fetch next 20 rows only
+-- string, number, number, string, number, string, number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > lists > of few, after [null,"x",7] 1`] = `
+
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and ((a.score is null and a.title > @3) or (a.score is null and a.title = @4 and a.id > @5)) order by a.score desc, a.title, a.id offset 0 rows fetch next 20 rows only
+-- string, string, string, number
 
 `
 
@@ -345,6 +422,26 @@ exports[`test/db/mssql-sql.test.ts > TAP > migrations > importProcedure 1`] = `
 create table "animes_staging" ("batch" nvarchar(64) collate Latin1_General_BIN2 not null, "id" bigint identity not null, "source_id" nvarchar(400), "title" nvarchar(4000), "type" nvarchar(400), "year" nvarchar(400), "score" nvarchar(400), "episodes" nvarchar(400), "genres" nvarchar(max), constraint "animes_staging_pk" primary key ("batch", "id"))
 ;
 create index "outbox_mark" on "outbox" ("mark")
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > migrations > listIndexes 1`] = `
+
+drop index "animes_type" on "animes"
+;
+create index "animes_type" on "animes" ("type", "episodes", "id", "year", "score")
+;
+drop index "animes_year" on "animes"
+;
+create index "animes_year" on "animes" ("year", "id", "type", "score")
+;
+drop index "animes_score" on "animes"
+;
+create index "animes_score" on "animes" ("score", "id", "type", "year")
+;
+drop index "animes_episodes" on "animes"
+;
+create index "animes_episodes" on "animes" ("episodes", "id", "type", "year", "score")
 
 `
 
@@ -708,23 +805,33 @@ insert into database_name (name) values (@1)
 
 exports[`test/db/mssql-sql.test.ts > TAP > migrations > prepare 1`] = `
 
-select is_read_committed_snapshot_on as snapshot from sys.databases where database_id = db_id()
+select is_read_committed_snapshot_on as committed, snapshot_isolation_state as whole
+from sys.databases where database_id = db_id()
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > one title, and the counts > counts 1`] = `
 
-select 'type' as "of", type as name, cast(null as int) as number, count(*) as count
-from animes group by type
-union all select 'genre', genre, cast(null as int), count(*) from anime_genres group by genre
-union all select 'year', null, year, count(*) from animes group by year
-union all select 'score', null, cast(score as int), count(*) from animes group by cast(score as int)
+select type, count(*) from animes group by type
+;
+select year, count(*) from animes group by year
+;
+select score, count(*) from animes group by score
+;
+select genre, count(*) from anime_genres group by genre
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > one title, and the counts > find 1`] = `
 
 select "id", "title", "type", "year", "score", "episodes", "genres" from "animes" where "id" = @1
+-- number
+
+`
+
+exports[`test/db/mssql-sql.test.ts > TAP > one title, and the counts > read 1`] = `
+
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id = @2
 -- number
 
 `

@@ -1,0 +1,186 @@
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { setImmediate as turn } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { animeColumns } from '../../../catalogue/columns.ts'
+import { insertAnime } from '../../../db/animes.ts'
+import { openDatabase } from '../../../db/database.ts'
+import { type Database, TooManyReads } from '../../../db/dialects/dialect.ts'
+import { generateCsv } from '../../../db/import/generate.ts'
+import { importCatalogue } from '../../../db/import/import.ts'
+import { openStage } from '../../../db/import/stage.ts'
+import { migrate } from '../../../db/migrate.ts'
+import { createLine } from '../../../db/reads/line.ts'
+import type { Read } from '../../../db/reads/read.ts'
+import { streamLimits } from '../../../db/reads/stream.ts'
+import type { ReaderOptions } from '../../../db/reads/threads.ts'
+import { temporaryFolder } from '../../support/app.ts'
+import { finished, readList } from '../../support/reads.ts'
+
+async function open(t: Test, titles: number, options: ReaderOptions = {}) {
+  const url = `sqlite:${join(temporaryFolder(t), 'anime.db')}`
+  const database = await openDatabase(url, options)
+  t.teardown(() => database.close())
+  await migrate(database)
+  if (titles > 0) await importCatalogue(generateCsv(titles), openStage(url, database))
+  return database
+}
+
+const title = {
+  title: 'T',
+  type: 'TV',
+  year: 2001,
+  score: 5,
+  episodes: 1,
+  genres: '["Drama"]',
+} as const
+const all: Read = { what: 'list', query: { filters: {}, sort: [] }, columns: animeColumns }
+
+async function streamOf({ read }: Database): Promise<Readable> {
+  const answer = await read(all)
+  if (answer === undefined || !('stream' in answer)) throw new Error('it is not streamed')
+  return answer.stream
+}
+
+t.test('a read sees every commit that ended before it was asked for', async (t) => {
+  const database = await open(t, 10)
+  for (let added = 1; added <= 200; added += 1) {
+    await database.writer.transaction().execute((trx) => insertAnime(database, trx, title))
+    const page = await readList(database, {
+      filters: { genre: ['Drama'], year: 2001 },
+      sort: [],
+      limit: 1,
+    })
+    const whole = await readList(database, { filters: { type: 'TV', year: 2001 }, sort: [] })
+    if (page.total < added || whole.total < added) t.fail(`${page.total} of ${added}`)
+  }
+})
+
+t.test('a page and its total, and all counts, are of one moment', async (t) => {
+  const database = await open(t, 100, { few: 3 })
+  let writing = true
+  const writer = (async () => {
+    while (writing) {
+      await turn()
+      await database.writer.transaction().execute(async (trx) => {
+        for (let each = 0; each < 5; each += 1) await insertAnime(database, trx, title)
+      })
+    }
+  })()
+  for (let round = 0; round < 100; round += 1) {
+    const page = await readList(database, { filters: { type: 'TV' }, sort: [], limit: 1000 })
+    if (page.next === null) t.equal(page.data.length, page.total)
+    else t.ok(page.total > page.data.length)
+    const stats = JSON.parse(
+      Buffer.from(finished(await database.read({ what: 'stats' })).body).toString(),
+    )
+    const sum = (counts: { count: number }[]) =>
+      counts.reduce((total, { count }) => total + count, 0)
+    t.strictSame(
+      [sum(stats.types), sum(stats.years), sum(stats.scores)],
+      Array(3).fill(stats.total),
+    )
+  }
+  writing = false
+  await writer
+})
+
+t.test('so many reads run, so many wait, and the next is refused', async (t) => {
+  const line = createLine({ maxRunning: 2, maxWaiting: 3 })
+  await line.enter()
+  await line.enter()
+  const order: number[] = []
+  const waiting = [1, 2, 3].map((number) => line.enter().then(() => order.push(number)))
+  await t.rejects(line.enter(), TooManyReads)
+  line.leave()
+  line.leave()
+  await Promise.all(waiting.slice(0, 2))
+  t.strictSame(order, [1, 2], 'in their order')
+  line.leave()
+  await Promise.all(waiting)
+})
+
+t.test('a read that nobody waits for any more is not begun', async (t) => {
+  const line = createLine({ maxRunning: 1, maxWaiting: 5 })
+  await line.enter()
+  const left = new AbortController()
+  const gone = line.enter(left.signal)
+  const next = line.enter()
+  left.abort(new Error('left'))
+  await t.rejects(gone, /left/)
+  line.leave()
+  await next
+  await t.rejects(line.enter(AbortSignal.abort(new Error('gone before'))), /gone before/)
+})
+
+t.test('more reads than may wait are refused, and the others answered', async (t) => {
+  const database = await open(t, 500, { maxWaiting: 20 })
+  const reads = Array.from({ length: 100 }, (_, index) =>
+    readList(database, { filters: { minYear: 1900 + index }, sort: [], limit: 5 }),
+  )
+  const results = await Promise.allSettled(reads)
+  const refused = results.filter(({ status }) => status === 'rejected')
+  t.ok(refused.length >= 50 && refused.length <= 80, `${refused.length} refused`)
+  t.ok(refused.every((result) => (result as PromiseRejectedResult).reason instanceof TooManyReads))
+})
+
+t.test('an error of the database reaches who asked, and the thread goes on', async (t) => {
+  const database = await open(t, 10)
+  const wrong = { what: 'list', query: { filters: {}, sort: [{ column: 'nothing' }], limit: 1 } }
+  await t.rejects(
+    database.read({ ...wrong, columns: animeColumns } as unknown as Read),
+    /near "nothing"/,
+  )
+  t.equal((await readList(database, { filters: {}, sort: [] })).total, 10)
+})
+
+t.test('a long list is streamed, of the moment when it began', async (t) => {
+  const database = await open(t, 3000, { streamAbove: 65_536 })
+  const stream = await streamOf(database)
+  await database.writer.deleteFrom('animes').where('id', '>', 100).execute()
+  const text = (await buffer(stream)).toString()
+  t.match(text, /^\{"total":3000,"next":null,"data":\[\{/)
+  t.equal(JSON.parse(text).data.length, 3000)
+  t.equal((await readList(database, { filters: {}, sort: [] })).total, 100)
+})
+
+t.test('a client that reads nothing for a while loses its stream', async (t) => {
+  const { stall } = streamLimits
+  streamLimits.stall = 50
+  t.teardown(() => {
+    streamLimits.stall = stall
+  })
+  const database = await open(t, 3000, { streamAbove: 65_536 })
+  const stream = await streamOf(database)
+  stream.read(1)
+  const [error] = await once(stream, 'error')
+  t.match(error.message, /has read nothing for/)
+})
+
+t.test('so many answers are streamed at a time, and one that ends makes room', async (t) => {
+  const database = await open(t, 3000, { streamAbove: 65_536 })
+  const streams: Readable[] = []
+  for (let each = 0; each < 8; each += 1) streams.push(await streamOf(database))
+  t.teardown(() => {
+    for (const stream of streams) stream.destroy()
+  })
+  await t.rejects(database.read(all), TooManyReads)
+  t.equal(
+    (await readList(database, { filters: {}, sort: [], limit: 1 })).total,
+    3000,
+    'pages go on',
+  )
+  streams[0]!.destroy()
+  await once(streams[0]!, 'close')
+  streams.push(await streamOf(database))
+})
+
+t.test('when the database is closed, a stream ends with an error', async (t) => {
+  const database = await open(t, 3000, { streamAbove: 65_536 })
+  const stream = await streamOf(database)
+  const failed = once(stream, 'error')
+  await database.close()
+  t.match((await failed)[0].message, /has ended/)
+})

@@ -1,0 +1,101 @@
+import t from 'tap'
+import type { Operation, Plan } from './plan.ts'
+import { simulate } from './simulate.ts'
+
+/*
+ * Histories that the simulation has found, or that show what an exception of docs/cache.md means. Each is
+ * what was left when the seed's history had been made small.
+ */
+
+const steady = { mean: 0.3, slow: 0, slowest: 1 }
+const base = { instance: 0, key: 'all', row: 1, lasts: 0 }
+
+/** Both instances hold the answer when the history begins, at 2000 ms. */
+function planOf(operations: Partial<Operation>[]): Plan {
+  const warm: Partial<Operation>[] = [
+    { at: 1300, kind: 'write' },
+    { at: 1700, kind: 'read' },
+    { at: 1710, kind: 'read', instance: 1 },
+  ]
+  const all = [...warm, ...operations].map((operation) => ({ ...base, ...operation }) as Operation)
+  return {
+    ...{
+      seed: 3,
+      instances: 2,
+      redis: true,
+      database: 'mssql',
+      counts: false,
+      maxBytes: 1_000_000,
+    },
+    ...{ latency: steady, databaseLatency: steady, operations: all, length: 9600 },
+  }
+}
+
+const readsOf = (instance: number, from: number, to: number): Partial<Operation>[] =>
+  Array.from({ length: Math.ceil((to - from) / 20) }, (_, index) => ({
+    ...{ kind: 'read' as const, instance, at: from + index * 20 },
+  }))
+
+const run = (operations: Partial<Operation>[]) =>
+  simulate(planOf(operations), { maxSteps: 20_000, trace: true })
+
+t.test(
+  'a write that first meets an emptied Redis waits for the new epoch and is marked',
+  async (t) => {
+    const { lines, violations, exceptions } = await run([
+      { at: 2000, kind: 'redis flushed' },
+      { at: 2000, kind: 'commits stall', lasts: 1400 },
+      { at: 2000.1, kind: 'write', instance: 1 },
+      // Its commit comes after the quiet second, and it cannot say so.
+      { at: 3380, kind: 'an instance paused', instance: 1, lasts: 3000 },
+      ...readsOf(0, 2015, 7000),
+    ])
+    t.same(violations, [])
+    t.equal(exceptions.size, 0, 'no read was stale')
+    t.match(lines.map(({ what }) => what).join('\n'), /write 2 is done {"placed":true/)
+  },
+)
+
+t.test('exception 1: a writer that alone cannot reach Redis', async (t) => {
+  const { violations, exceptions } = await run([
+    { at: 2000, kind: 'a link stalled', instance: 1, lasts: 6000 },
+    { at: 2100, kind: 'read', instance: 1 },
+    { at: 4800, kind: 'write', instance: 1 },
+    ...readsOf(0, 4700, 9000),
+  ])
+  t.same(violations, [])
+  t.ok(exceptions.get('a writer alone without redis'), 'it happens')
+})
+
+t.test('exception 2: a commit that stalls, of a write that had found no Redis', async (t) => {
+  const { violations, exceptions } = await run([
+    { at: 2000, kind: 'redis paused', lasts: 3000 },
+    { at: 2100, kind: 'read' },
+    { at: 2100, kind: 'read', instance: 1 },
+    { at: 4980, kind: 'commits stall', lasts: 1400 },
+    { at: 4985, kind: 'write', instance: 1 },
+    { at: 6386, kind: 'an instance paused', instance: 1, lasts: 3000 },
+    ...readsOf(0, 5005, 9500),
+  ])
+  t.same(violations, [])
+  t.ok(exceptions.get('a commit that stalls'), 'it happens')
+})
+
+t.test('exception 3: a failover behind a proxy that loses the last writes', async (t) => {
+  const { violations, exceptions } = await run([
+    { at: 2000, kind: 'redis failed over behind a proxy', lasts: 60 },
+    { at: 2010, kind: 'write' },
+    ...readsOf(1, 2000, 5000),
+  ])
+  t.same(violations, [])
+  t.ok(exceptions.get('a failover behind a proxy'), 'it happens')
+})
+
+t.test('exception 4: data loaded past the API, until the outbox is read', async (t) => {
+  const { violations, exceptions } = await run([
+    { at: 2300, kind: 'a write past the API' },
+    ...readsOf(0, 2301, 5000),
+  ])
+  t.same(violations, [])
+  t.ok(exceptions.get('data loaded past the API'), 'it happens')
+})
