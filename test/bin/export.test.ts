@@ -59,7 +59,7 @@ t.test(
     await work.fill(generateCsv(1500))
     await work.add(hostileTitles)
     const before = await work.all()
-    for (const file of ['a.csv', 'a.ndjson', 'a.json', 'a.csv.gz', 'a.ndjson.zst']) {
+    for (const file of ['a.csv', 'a.json.gz', 'a.ndjson.zst']) {
       t.match(await work.export(file), { code: 0, stderr: '' })
       const { code, stdout, stderr } = await work.import(file, '--replace')
       t.equal(code, 0, `${file} ${stderr}`)
@@ -78,7 +78,7 @@ t.test('an export makes the same catalogue of an empty database', async (t) => {
   await here.fill(generateCsv(1200))
   await here.add(hostileTitles)
   const there = await workplace(t)
-  for (const file of ['a.csv', 'a.ndjson']) {
+  for (const file of ['a.ndjson']) {
     t.equal((await here.export(here.path(file))).code, 0)
     t.match(await there.import(here.path(file), '--replace'), { code: 0 })
     const values = (text: string) =>
