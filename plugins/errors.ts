@@ -13,6 +13,7 @@ export interface FieldProblem {
 
 /** 404: there is no title with this id. */
 export const NotFound = createError('TITLE_NOT_FOUND', '%s', 404)
+export const NotAcceptable = createError<[string]>('NOT_ACCEPTABLE', '%s', 406)
 export const Conflict = createError<[string]>('CONFLICT', '%s', 409)
 
 const KeyInUseBase = createError('IDEMPOTENCY_KEY_IN_USE', '%s', 409)

@@ -1,15 +1,34 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
+import { mediaTypes } from '../catalogue/formats.ts'
+import { exportedId } from '../catalogue/names.ts'
 import type { Matching } from '../db/reads/list.ts'
 import type { ListRead, Read } from '../db/reads/read.ts'
 import { cached, canonicalKey } from '../plugins/cache/index.ts'
 import { NotFound } from '../plugins/errors.ts'
 import { Anime, AnimeId } from '../schemas/anime.ts'
 import { AnimeList, ListParameters, NamedCounts, Stats } from '../schemas/lists.ts'
-import { answers } from '../schemas/problems.ts'
+import { answers, problems } from '../schemas/problems.ts'
+import { acceptForm, formatOf } from './list-format.ts'
 import { listKey, parseList } from './list-query.ts'
 
-const json = { 'content-type': 'application/json; charset=utf-8' }
+const json = { 'content-type': mediaTypes.api }
+
+const text = (example: string) => ({ schema: { type: 'string' }, example })
+
+/** A list in the formats that `Accept` may ask for. */
+const listAnswer = {
+  description: 'The list, in the format that `Accept` asks for',
+  content: {
+    'application/json': { schema: AnimeList },
+    'text/csv': text(
+      `${exportedId},title,type,year,score,episodes,genres\r\n1,Cowboy Bebop,TV,1998,8.75,26,"[""Action""]"\r\n`,
+    ),
+    'application/x-ndjson': text(
+      `{"${exportedId}":1,"title":"Cowboy Bebop","type":"TV","year":1998,"score":8.75,"episodes":26,"genres":["Action"]}\n`,
+    ),
+  },
+}
 const tags = ['catalogue']
 
 /** The catalogue, for reading. Every answer here is cached; see docs/cache.md. */
@@ -28,24 +47,29 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'listAnimes',
       summary: 'List titles',
-      description: 'The whole filtered list, or with `limit` a page of it.',
+      description:
+        'The whole filtered list, or with `limit` a page of it; as JSON, CSV or NDJSON, as `Accept` asks.',
       tags,
       querystring: ListParameters,
-      response: answers(AnimeList, 400, 503),
+      response: { 200: listAnswer, ...problems(400, 406, 503) },
     },
-    ...cached<unknown, Static<typeof ListParameters>>({
+    ...cached<unknown, Static<typeof ListParameters>, 'accept'>({
+      vary: { accept: acceptForm },
       key: ({ query }) => listKey(parseList(query)),
-      async read({ query: parameters }, { held, signal }) {
+      async read({ query: parameters, vary }, { held, signal }) {
+        const format = formatOf(vary.accept)
+        const headers = { 'content-type': mediaTypes[format] }
         const { query, columns } = parseList(parameters)
         const totalKey = canonicalKey('totals', { ...query.filters })
         const counted = query.limit === undefined ? undefined : await held(totalKey)
         const matching = counted === undefined ? undefined : (JSON.parse(counted) as Matching)
-        const answer = await database.read({ what: 'list', query, columns, matching }, { signal })
-        if ('stream' in answer!) return { body: answer.stream, headers: json, detail: 'too-large' }
+        const read: ListRead = { what: 'list', query, columns, matching, format }
+        const answer = await database.read(read, { signal })
+        if ('stream' in answer!) return { body: answer.stream, headers, detail: 'too-large' }
         const { body, etag, next, matching: found } = answer!
         const link = next === null ? {} : { link: `<${nextUrl(parameters, next)}>; rel="next"` }
         const also = found === undefined ? {} : { [totalKey]: JSON.stringify(found) }
-        return { body, etag, also, headers: { ...json, ...link } }
+        return { body, etag, also, headers: { ...headers, ...link } }
       },
     }),
   })

@@ -56,6 +56,7 @@ const problemOf: Record<number, string> = {
   401: 'No valid access token',
   403: 'The role does not allow this',
   404: 'There is no such thing',
+  406: 'No format that is offered is accepted; `detail` names those that are',
   409: 'It exists already, or is being made',
   412: 'It has changed since',
   413: 'The body is too large',

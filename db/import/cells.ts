@@ -105,13 +105,11 @@ function refuseBadText(file: string, text: string) {
 
 function cleanSourceId(text: string, { strict }: CellRules): number | null {
   const value = text.trim()
-  if (!strict && unknownMark.test(value)) return null
   const number = Number(value)
   const { minimum, maximum, file } = sourceId
-  if (!wholeNumber.test(value) || number < minimum || number > maximum) {
-    throw new RowError(file, text, `not a whole number from ${minimum} to ${maximum}`)
-  }
-  return number
+  if (wholeNumber.test(value) && number >= minimum && number <= maximum) return number
+  if (!strict && unknownMark.test(value)) return null
+  throw new RowError(file, text, `not a whole number from ${minimum} to ${maximum}`)
 }
 
 function cleanText({ file, maxLength }: TextColumn, text: string, { exact }: CellRules): string {
@@ -166,10 +164,11 @@ function cleanList({ file, maxLength, maxItems }: ListColumn, text: string, rule
     if (!(error instanceof ListError)) throw error
     throw new RowError(file, text, error.message)
   }
+  const mayBeDecoded = /[\\&]/.test(text)
   const names = new Set<string>()
   for (const each of read) {
     const name = each.trim()
-    refuseBadText(file, name)
+    if (mayBeDecoded) refuseBadText(file, name)
     if (name === '' || name.length > maxLength) {
       const reason = `a name is empty or longer than ${maxLength} characters`
       throw new RowError(file, text, reason)

@@ -1,5 +1,4 @@
-import { type CsvError, type Options, type Parser, parse } from 'csv-parse'
-import { parse as parseSync } from 'csv-parse/sync'
+import { type CsvError, type Options, parse } from 'csv-parse'
 import { ImportError } from './errors.ts'
 import type { Format } from './format.ts'
 import {
@@ -43,38 +42,43 @@ export function csvParser(format: CsvFormat, handlers: RowHandlers): BatchParser
       column: header[column]?.trim() ?? '',
     })
   })
-  const stream = batchStream(format, (record, counted) => {
+  const onRecord: OnRecord = (record, counted) => {
     const line = lines.endOf(record, counted)
     if (header !== undefined) return take(record, line)
     header = record
     return null
-  })
+  }
+  const stream = parse(optionsOf(format, onRecord, false))
   stream.on('skip', takeBroken)
   return { stream, rest }
 }
 
-const optionsOf = ({ delimiter, lineEnds }: CsvFormat): Options => ({
-  bom: true,
-  delimiter,
-  // Named, since csv-parse would otherwise take the first kind it meets for the only one.
-  record_delimiter: lineEnds,
-  skip_empty_lines: true,
-})
+type OnRecord = (record: string[], lines: number) => BatchRow[] | null
 
-function batchStream(
-  format: CsvFormat,
-  onRecord: (record: string[], lines: number) => BatchRow[] | null,
-): Parser {
+function optionsOf(
+  { delimiter, lineEnds }: CsvFormat,
+  onRecord: OnRecord,
+  isSample: boolean,
+): Options {
   const options = {
-    ...optionsOf(format),
-    skip_records_with_error: true,
+    bom: true,
+    delimiter,
+    // Named, since csv-parse would otherwise take the first kind it meets for the only one.
+    record_delimiter: lineEnds,
+    skip_empty_lines: true,
+    skip_records_with_error: !isSample,
     max_record_size: maxRecordSize,
     readableHighWaterMark: 2,
     on_record: (record: string[], { lines }: { lines: number }) => onRecord(record, lines),
+    relax_quotes: isSample,
+    relax_column_count: isSample,
+    to: isSample ? sampleSize : -1,
   }
   // csv-parse's types let on_record give nothing but a record.
-  return parse(options as unknown as Options)
+  return options as unknown as Options
 }
+
+const sampleSize = 500
 
 /** The header and the first rows of a text that may be cut anywhere. */
 export function sampleCsv(
@@ -83,24 +87,16 @@ export function sampleCsv(
   format: CsvFormat,
 ): { header: string[]; sample: string[][] } {
   const records: string[][] = []
-  const options = {
-    ...optionsOf(format),
-    relax_quotes: true,
-    relax_column_count: true,
-    to: 500,
-    on_record: (record: string[]) => {
-      records.push(record)
-      return null
-    },
+  const keep: OnRecord = (record) => {
+    records.push(record)
+    return null
   }
-  let cut = !whole
-  try {
-    parseSync(head, options as unknown as Options)
-  } catch {
-    // A quote that is closed after the cut, or never: the parser of the whole file tells.
-    cut = false
-  }
-  if (cut && records.length > 1 && records.length < 500) records.pop()
+  // The same class as for the whole, which parses at once what is written.
+  const parser = parse(optionsOf(format, keep, true))
+  // A quote that is closed after the cut, or never: the parser of the whole file tells.
+  parser.on('error', () => {})
+  parser.write(whole ? head + format.lineEnds.at(-1) : head)
+  parser.destroy()
   const [header = [], ...sample] = records
   return { header, sample }
 }

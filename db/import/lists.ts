@@ -24,7 +24,7 @@ export const unknownMark =
 // One item: a quoted name, an object, or a bare name that goes on to the next comma. No two parts can take
 // the same white space, so that a megabyte of it costs no more than any other text.
 const item =
-  /\s*(?:[ub]?'((?:[^'\\]|\\.)*)'|[ub]?"((?:[^"\\]|\\.)*)"|(\{[^{}]*\})|([^\s,'"{][^,]*))\s*/suy
+  /\s*(?:[ub]?'((?:[^'\\]|\\.)*)'|[ub]?"((?:[^"\\]|\\.)*)"|(\{[^{}]*\})|([^\s,'"{][^,]*))\s*/sy
 const bracketed = /^(?:\[.*\]|\(.*\)|\{\s*['"][^:]*\})$/s
 const opensQuoted = /^['"]/
 
@@ -59,8 +59,13 @@ function exactNames(text: string): string[] {
   return names
 }
 
+const maybeJson = /^\[\s*(?:["{\]\d]|null)/
+const pythonQuote = /[[,{:]\s*'/
+
 /** The names of a JSON array of texts or of objects with a `name`; undefined for what is none. */
 function jsonNames(text: string): string[] | undefined {
+  // A failure costs as much as ten texts that are read.
+  if (!maybeJson.test(text) || pythonQuote.test(text)) return undefined
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -79,7 +84,11 @@ function nameOf(value: unknown): string {
   return String(name)
 }
 
+/** What Python prints where no name has a quote or a backslash, the usual case. */
+const plainList = /^'[^'\\]*'(?:, '[^'\\]*')*$/
+
 function literalNames(inner: string, { strict = false }: ListRules): string[] {
+  if (plainList.test(inner)) return inner.slice(1, -1).split("', '")
   if (strict && inner.replaceAll(/\\[\\'"]/g, '').includes('\\')) {
     throw new ListError('an escape other than of a quote or a backslash')
   }

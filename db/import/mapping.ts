@@ -1,4 +1,4 @@
-import { column, columnNames, type StagedRow, sourceId } from '../../catalogue/columns.ts'
+import { column, type StagedRow, sourceId, stagedColumns } from '../../catalogue/columns.ts'
 import { type Clean, cleanersOf, RowError } from './cells.ts'
 import type { Found } from './columns-found.ts'
 import { unknownMark } from './lists.ts'
@@ -11,48 +11,59 @@ export type CleanRow = StagedRow & { exported_id?: number | null }
  * not have is unknown.
  */
 export function rowCleaner(found: Found): (record: readonly string[]) => CleanRow {
-  const cleaners = cleanersOf(found.rules)
-  const cells = ['source_id' as const, ...columnNames].map((name) => {
-    const positions = found.positions[name] ?? []
-    const cell = name === 'source_id' ? undefined : column(name)
-    const isList = cell?.kind === 'list'
-    const unknown = cell === undefined ? null : isList ? '[]' : cell.unknown
-    return { name, unknown, clean: reader(cleaners[name], positions, unknown, isList) }
-  })
+  const assemble = assembler(found)
   const placeholders = !found.rules.exact && found.positions.score !== undefined
   const { exportedAt } = found
   return (record) => {
-    const row: Partial<Record<keyof StagedRow, unknown>> = {}
+    let row: CleanRow
     try {
-      for (const { name, clean } of cells) row[name] = clean(record)
+      row = assemble(record)
     } catch (error) {
       throw named(error, found)
     }
-    const clean = row as CleanRow
-    if (placeholders) dropPlaceholder(clean, found)
-    if (exportedAt !== undefined) clean.exported_id = Number(record[exportedAt]) || null
-    return clean
+    if (placeholders && row.score === 10) dropPlaceholder(row, found)
+    if (exportedAt !== undefined) row.exported_id = Number(record[exportedAt]) || null
+    return row
   }
 }
 
-/** Reads one cell of a record, or the first of several that says something. */
-function reader(
-  clean: Clean,
-  [first, ...others]: readonly number[],
-  unknown: unknown,
-  isList: boolean,
-): (record: readonly string[]) => unknown {
-  if (first === undefined) return () => unknown
-  if (others.length === 0) return (record) => clean(record[first]!)
-  const all = [first, ...others]
-  if (isList) {
-    return (record) => {
-      const texts = all.map((at) => record[at]!).filter((text) => !unknownMark.test(text.trim()))
-      return clean(texts.join('|'))
-    }
+/**
+ * Makes a row of a record. It is compiled from the names in our own table, as rows are rendered: objects
+ * then come with one shape, at once.
+ */
+function assembler({ positions, rules }: Found): (record: readonly string[]) => StagedRow {
+  const cleaners = cleanersOf(rules)
+  const parts = stagedColumns.map((name) => {
+    const [first, ...others] = positions[name] ?? []
+    const cell = name === 'source_id' ? undefined : column(name)
+    const isList = cell?.kind === 'list'
+    const unknown = cell === undefined ? null : isList ? '[]' : cell.unknown
+    if (first === undefined) return { name, value: JSON.stringify(unknown), clean: undefined }
+    if (others.length === 0)
+      return { name, value: `${name}(record[${first}])`, clean: cleaners[name] }
+    const all = [first, ...others]
+    const clean = isList ? joined(cleaners[name], all) : firstKnown(cleaners[name], all, unknown)
+    return { name, value: `${name}(record)`, clean }
+  })
+  const members = parts.map(({ name, value }) => `${name}: ${value}`)
+  const make = new Function(...stagedColumns, `return (record) => ({ ${members.join(', ')} })`)
+  return make(...parts.map(({ clean }) => clean))
+}
+
+type CleanSome = (record: readonly string[]) => unknown
+
+/** Reads one list from several cells. */
+const joined =
+  (clean: Clean, positions: number[]): CleanSome =>
+  (record) => {
+    const texts = positions.map((at) => record[at]!)
+    return clean(texts.filter((text) => !unknownMark.test(text.trim())).join('|'))
   }
+
+/** Reads the first of several cells that says something; only the first may be refused. */
+function firstKnown(clean: Clean, [first, ...others]: number[], unknown: unknown): CleanSome {
   return (record) => {
-    const value = clean(record[first]!)
+    const value = clean(record[first!]!)
     return value === unknown ? fallback(clean, others, record, unknown) : value
   }
 }
@@ -83,7 +94,6 @@ function named(error: unknown, { header, positions }: Found): unknown {
 
 /** Titles that have not aired come with a score of 10 that nobody gave. */
 function dropPlaceholder(row: StagedRow, { positions }: Found): void {
-  if (row.score !== 10) return
   const unknown = (name: 'year' | 'episodes') => positions[name] !== undefined && row[name] === null
   if (unknown('year') || unknown('episodes')) row.score = null
 }

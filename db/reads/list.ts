@@ -29,10 +29,14 @@ export interface Matching {
   ids?: number[]
 }
 
-export const rowOf = new Function(
-  'values',
-  `return { ${animeColumns.map((name, at) => `${name}: values[${at}]`).join(', ')} }`,
-) as (values: Row) => AnimeRow
+/** The function that makes an object of the values under these names, compiled: it runs for every row. */
+export const rowMaker = <R>(names: readonly string[]): ((values: Row) => R) =>
+  new Function(
+    'values',
+    `return { ${names.map((name, at) => `${name}: values[${at}]`).join(', ')} }`,
+  ) as (values: Row) => R
+
+export const rowOf = rowMaker<AnimeRow>(animeColumns)
 
 const largestId = sql`select max(id) from animes`
 

@@ -1,11 +1,27 @@
 import { hash } from 'node:crypto'
 import type { AnimeColumn, AnimeRow } from '../../catalogue/columns.ts'
-import { listHead, renderAnime, renderRows } from '../../catalogue/render.ts'
+import {
+  type FileRow,
+  fileColumns,
+  type ListFormat,
+  type ListFormatName,
+  listFormat,
+} from '../../catalogue/formats.ts'
+import { renderAnime } from '../../catalogue/render.ts'
 import { encodeCursor } from '../order.ts'
 import { countAnimes, countBy } from './counts.ts'
-import { findMatching, type ListQuery, type Matching, readPage, rowOf, wholeList } from './list.ts'
+import {
+  findMatching,
+  type ListQuery,
+  type Matching,
+  readPage,
+  rowMaker,
+  rowOf,
+  wholeList,
+} from './list.ts'
 import { countMatching, oneTitle } from './list-sql.ts'
 import type { ReadSession } from './session.ts'
+import { raw, sql } from './sql.ts'
 
 /** A list, or a page of it. */
 export interface ListRead {
@@ -14,12 +30,19 @@ export interface ListRead {
   columns: readonly AnimeColumn[]
   /** What matches the filters, as an earlier page has counted it. */
   matching?: Matching | undefined
+  /** The API's own JSON where it is not given. */
+  format?: ListFormatName
 }
 
 /** What can be read of the catalogue. */
-export type Read = ListRead | { what: 'title'; id: number } | { what: 'types' | 'genres' | 'stats' }
+export type Read =
+  | ListRead
+  | { what: 'title'; id: number }
+  | { what: 'types' | 'genres' | 'stats' }
+  /** Every title with all its columns, in the order of the ids; always streamed. */
+  | { what: 'export'; format: ListFormatName }
 
-/** A finished answer in JSON. */
+/** A finished answer. */
 export interface FinishedRead {
   body: Uint8Array<ArrayBuffer>
   /** SHA-1 of the body: the opaque part of its strong validator. */
@@ -54,6 +77,8 @@ export async function runRead(
       const [row] = await session.rows(oneTitle(read.id))
       return row && finish(renderAnime(rowOf(row)))
     }
+    case 'export':
+      return exported(session, listFormat(read.format, fileColumns))
     case 'stats':
       return finish(JSON.stringify(await countAnimes(session)))
     default:
@@ -63,15 +88,16 @@ export async function runRead(
 
 async function page(
   session: ReadSession,
-  { query, columns, matching: known }: ListRead,
+  { query, columns, matching: known, format: formatName }: ListRead,
   limit: number,
 ): Promise<FinishedRead> {
+  const format = listFormat(formatName, columns)
   const matching = known ?? (await findMatching(session, query.filters))
   const found = await readPage(session, { ...query, limit: limit + 1 }, matching)
   const more = found.length > limit
   const rows = more ? found.slice(0, limit) : found
   const next = more ? encodeCursor(rows.at(-1)!, query.sort) : null
-  const text = `${listHead(matching.total, next)}${renderRows(rows, columns)}]}`
+  const text = format.head(matching.total, next) + format.rows(rows) + format.tail
   return finish(text, { next, ...(known === undefined && { matching }) })
 }
 
@@ -81,14 +107,15 @@ async function page(
  */
 async function whole(
   session: ReadSession,
-  { query, columns }: ListRead,
+  { query, columns, format: formatName }: ListRead,
 ): Promise<FinishedRead | StreamedRead> {
   const { streamAbove } = session.bounds
+  const format = listFormat(formatName, columns)
   const total = async () => {
     const [row] = await session.rows(countMatching(session.dialect, query.filters))
     return Number(row![0])
   }
-  const pieces = renderedPieces(session, { what: 'list', query, columns })
+  const pieces = renderedPieces(session, query, format)
   const held: string[] = []
   let [rows, bytes, counted] = [0, 0, undefined as number | undefined]
   // Not by `for await`, which would end them when the rest is streamed.
@@ -98,10 +125,10 @@ async function whole(
     bytes += next.value.text.length
     if (counted !== undefined || bytes < streamAbove / 64) continue
     counted = await total()
-    if ((counted / rows) * bytes > streamAbove) return streamed(held, pieces, counted)
+    if ((counted / rows) * bytes > streamAbove) return streamed(held, pieces, format, counted)
   }
   if (query.cursor !== undefined) counted ??= await total()
-  return finish(`${listHead(counted ?? rows, null)}${held.join(',')}]}`)
+  return finish(format.head(counted ?? rows, null) + held.join(format.separator) + format.tail)
 }
 
 interface Piece {
@@ -109,15 +136,16 @@ interface Piece {
   rows: number
 }
 
-/** The rows of a whole list as JSON, without brackets. */
+/** The rows of a whole list, without what stands around them. */
 async function* renderedPieces(
   session: ReadSession,
-  { query, columns }: ListRead,
+  query: ListQuery,
+  format: ListFormat,
 ): AsyncGenerator<Piece, void, void> {
   for (const statement of await wholeList(session, query)) {
     for await (const batch of session.batches(statement)) {
       if (batch.length > 0) {
-        yield { text: renderRows(batch.map(rowOf) as AnimeRow[], columns), rows: batch.length }
+        yield { text: format.rows(batch.map(rowOf) as AnimeRow[]), rows: batch.length }
       }
     }
   }
@@ -126,17 +154,33 @@ async function* renderedPieces(
 async function* streamed(
   held: string[],
   pieces: AsyncGenerator<Piece, void, void>,
+  format: ListFormat,
   total: number,
 ): StreamedRead {
   try {
-    let separator = listHead(total, null)
+    let separator = format.head(total, null)
     for (const text of held.splice(0)) {
       yield encoder.encode(separator + text)
-      separator = ','
+      separator = format.separator
     }
-    for await (const { text } of pieces) yield encoder.encode(separator + text)
-    yield encoder.encode(']}')
+    for await (const { text } of pieces) {
+      yield encoder.encode(separator + text)
+      separator = format.separator
+    }
+    yield encoder.encode(format.tail)
   } finally {
     await pieces.return()
   }
+}
+
+async function* exported(session: ReadSession, format: ListFormat): StreamedRead {
+  const toRow = rowMaker<FileRow>(fileColumns)
+  const names = raw(fileColumns.join(', '))
+  let separator = format.head(0, null)
+  for await (const batch of session.batches(sql`select ${names} from animes order by id`)) {
+    if (batch.length === 0) continue
+    yield encoder.encode(separator + format.rows(batch.map(toRow)))
+    separator = format.separator
+  }
+  yield encoder.encode((separator === format.separator ? '' : separator) + format.tail)
 }

@@ -29,6 +29,7 @@ const suites = [
   'plugins/cache/sending',
   'plugins/cache/stampede',
   'plugins/cache/write',
+  'bin/export',
   'bin/user',
 ]
 

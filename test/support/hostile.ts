@@ -1,0 +1,33 @@
+/** Titles that are hard to write to a file and read again; the API takes each of them. */
+export const hostileTitles = [
+  'Quotes "in" and "',
+  '"',
+  'Line\nbreak\r\nand another\rand a last\n',
+  '=1+1',
+  '@SUM(A1:A9)',
+  '-2+3',
+  '😀 𠮷野家 e\u0301',
+  ' blanks around \t',
+  'Salt &amp; Star &#039;',
+  'comma, semicolon; tab\t| pipe',
+  'NULL',
+  'None',
+  'Unknown',
+  '-',
+  '\uFEFFBOM',
+  '[]',
+  '{"a": 1}',
+  '\\u0041 \\n',
+  'x'.repeat(400),
+  'twin',
+  'twin',
+].map((title, at) => ({
+  title,
+  type: at % 2 === 0 ? 'TV' : 'UNKNOWN',
+  year: at % 3 === 0 || title === 'twin' ? null : 2001,
+  score: [0, 10, 8.75, null, 7.5][at % 5]!,
+  episodes: at % 4 === 0 ? null : 12,
+  genres: JSON.stringify(
+    at === 0 ? ["Girls' Love", 'a "b", c|d', 'ActionAction', 'None', '😀'] : [],
+  ),
+}))
