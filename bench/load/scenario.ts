@@ -1,25 +1,25 @@
 import { fire, percentile } from './fire.ts'
-import { ask, type Target } from './target.ts'
+import { fetchFrom, type Target } from './target.ts'
 
-/** One step of the original's story, here and there. */
+/** One measured step, with the original's figure. */
 export interface Step {
   title: string
   request: string
-  /** Median milliseconds of `answers` requests, one after the other. */
+  /** Median milliseconds of `answers` sequential requests. */
   milliseconds: number
   answers: number
   status: string
-  /** What the cache said. */
+  /** `hit` or `fwd=REASON` of the `Cache-Status`. */
   cache: string
-  /** Seconds that the original took. */
+  /** Seconds measured by the original. */
   original?: number | undefined
 }
 
-interface Plan {
+interface StepDefinition {
   title: string
   method?: 'GET' | 'POST'
   path: string
-  /** How often; the median counts. */
+  /** Number of requests; the step reports their median. */
   times?: number
   as?: 'user' | 'admin'
   expected?: number
@@ -30,8 +30,8 @@ const list = '/v1/animes'
 const filtered = '/v1/animes?type=TV'
 const insert = { method: 'POST', path: list } as const
 
-/** What the original measured, in its order. */
-const plans: Plan[] = [
+/** The original's measurements, in its order. */
+const definitions: StepDefinition[] = [
   { title: 'the full list, first', path: list, original: 21.01 },
   { title: 'the full list again', path: list, times: 10, original: 2.61 },
   { title: 'a filtered list, first', path: filtered, original: 18.77 },
@@ -42,69 +42,72 @@ const plans: Plan[] = [
   { title: 'and once more', path: list, times: 10 },
 ]
 
-/** The original's own figures once it was in production: without and with its cache, in seconds. */
+/** The original's figures in production, without and with its cache, in seconds. */
 export const production = [1.24, 0.88]
 
-/** Plays the original's story, one request at a time; `say` hears of each step. */
-export async function playStory(target: Target, say: (step: Step) => void): Promise<Step[]> {
-  await empty(target)
+/** Runs the original's measurements, one request at a time; `onStep` is called after each step. */
+export async function playScenario(target: Target, onStep: (step: Step) => void): Promise<Step[]> {
+  await emptyCache(target)
   const steps: Step[] = []
-  for (const plan of plans) {
-    const step = await play(target, plan)
+  for (const definition of definitions) {
+    const step = await runStep(target, definition)
     if (step === undefined) continue
     steps.push(step)
-    say(step)
+    onStep(step)
   }
-  await clean(target)
+  await removeInserted(target)
   return steps
 }
 
 const title = `Load test ${Date.now()}`
 
-async function play(target: Target, plan: Plan): Promise<Step | undefined> {
-  const { method = 'GET', path, times = 1, as, expected = 200, original } = plan
-  const caller = as === undefined ? (target.user ?? {}) : target[as]
-  if (caller === undefined) return undefined
+async function runStep(target: Target, definition: StepDefinition): Promise<Step | undefined> {
+  const { method = 'GET', path, times = 1, as, expected = 200, original } = definition
+  const headers = as === undefined ? (target.user ?? {}) : target[as]
+  if (headers === undefined) return undefined
   const body = method === 'POST' ? JSON.stringify({ title, type: 'TV', genres: [] }) : undefined
-  const fired = await fire(
+  const result = await fire(
     {
       url: target.url + path,
       method,
       connections: 1,
       amount: times,
       timeout: 300,
-      headers: { ...caller, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        ...headers,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       body,
     },
     1,
   )
-  const [[status] = [0]] = fired.statuses
+  const [[status] = [0]] = result.statuses
   if (status !== expected) {
-    const got = status === 0 ? 'no answer' : `${status} and not ${expected}`
-    throw new Error(`${target.url}${path}, ${plan.title}: ${got}`)
+    const got = status === 0 ? 'no answer' : `${status} instead of ${expected}`
+    throw new Error(`${target.url}${path}, ${definition.title}: ${got}`)
   }
   return {
-    title: plan.title,
+    title: definition.title,
     request: `${method} ${path}`,
-    milliseconds: percentile(fired.times, 0.5),
-    answers: fired.answers,
+    milliseconds: percentile(result.times, 0.5),
+    answers: result.answers,
     status: String(status),
-    cache: /; (hit|fwd=\w+)/.exec(fired.cacheStatus)?.[1] ?? '',
+    cache: /; (hit|fwd=\w+)/.exec(result.cacheStatus)?.[1] ?? '',
     original,
   }
 }
 
-/** A first list is one that nobody has asked for: where we may, the cache begins empty. */
-async function empty({ url, admin }: Target): Promise<void> {
-  if (admin !== undefined) await ask(`${url}/v1/cache`, { method: 'DELETE', headers: admin })
+/** Empties the cache, if there is an admin, so that the first list is a miss. */
+async function emptyCache({ url, admin }: Target): Promise<void> {
+  if (admin !== undefined) await fetchFrom(`${url}/v1/cache`, { method: 'DELETE', headers: admin })
 }
 
-/** Takes away what the story has put in. */
-async function clean({ url, admin }: Target): Promise<void> {
+/** Removes the titles that the steps inserted. */
+async function removeInserted({ url, admin }: Target): Promise<void> {
   if (admin === undefined) return
-  const found = await ask(`${url}${list}?q=${encodeURIComponent(title)}`, { headers: admin })
+  const found = await fetchFrom(`${url}${list}?q=${encodeURIComponent(title)}`, { headers: admin })
   const { data } = (await found.json()) as { data: { id: number }[] }
   for (const { id } of data) {
-    await ask(`${url}${list}/${id}`, { method: 'DELETE', headers: admin })
+    await fetchFrom(`${url}${list}/${id}`, { method: 'DELETE', headers: admin })
   }
 }
