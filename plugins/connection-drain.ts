@@ -5,42 +5,44 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whether the service has begun to close, and answers only what still comes on open connections. */
+    /** True once the service has begun to close: it answers requests on open connections only. */
     closing: boolean
   }
 }
 
-/** Milliseconds without a request after which the connections still open are idle, and the limit. */
-const quiet = 100
-const limit = 2000
+/** Milliseconds without a request after which the open connections count as idle. */
+const idleAfter = 100
+/** Maximum milliseconds of draining. */
+const maxDrain = 2000
 
 /**
- * Loses no request at the end. `http.Server.close` also closes the connections that look idle, and one
- * with the next request already on its way looks idle too. So first only the listening ends, and every
- * answer says `Connection: close` (Fastify adds it while closing) until the clients have let go.
+ * Drains keep-alive connections before the server closes. `http.Server.close` also closes idle connections,
+ * even if the next request is already in transit, and would lose that request. So this hook only stops
+ * listening, and waits until the clients have closed their connections: Fastify adds `Connection: close`
+ * to every answer while it closes.
  */
-async function drainPlugin(app: FastifyInstance) {
+async function connectionDrainPlugin(app: FastifyInstance) {
   app.decorate('closing', false)
   app.addHook('preClose', async () => {
     app.closing = true
     const { server } = app
     if (!server.listening) return
     const started = performance.now()
-    let latest = started
+    let lastRequest = started
     server.prependListener('request', () => {
-      latest = performance.now()
+      lastRequest = performance.now()
     })
-    // What has connected by now has just been accepted.
+    // Connections that were established before are accepted in this turn of the event loop.
     await afterPoll()
     Server.prototype.close.call(server)
-    const open = () =>
+    const countOpen = () =>
       new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
-    while ((await open()) > 0) {
+    while ((await countOpen()) > 0) {
       const now = performance.now()
-      if (now - latest > quiet || now - started > limit) return
+      if (now - lastRequest > idleAfter || now - started > maxDrain) return
       await sleep(5)
     }
   })
 }
 
-export default fp(drainPlugin, { name: 'drain' })
+export default fp(connectionDrainPlugin, { name: 'connection-drain' })
