@@ -449,10 +449,10 @@ exports[`test/db/mssql-sql.test.ts > TAP > migrations > lock 1`] = `
 
 begin
 ;
-declare @held int
-exec @held = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
+declare @lock_result int
+exec @lock_result = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
 @LockOwner = 'Transaction', @LockTimeout = 10000
-if @held < 0 throw 51000, 'another process is changing the schema', 1
+if @lock_result < 0 throw 51000, 'another process is changing the schema', 1
 ;
 commit
 
