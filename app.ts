@@ -4,10 +4,10 @@ import accounts from './plugins/accounts/index.ts'
 import auth from './plugins/auth.ts'
 import catalogueCache from './plugins/catalogue-cache.ts'
 import config from './plugins/config.ts'
+import connectionDrain from './plugins/connection-drain.ts'
 import connections, { timeouts } from './plugins/connections.ts'
 import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
-import drain from './plugins/drain.ts'
 import idempotency from './plugins/idempotency.ts'
 import metrics from './plugins/metrics/index.ts'
 import openapi from './plugins/openapi.ts'
@@ -56,7 +56,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
   await app.register(telemetry)
   await app.register(config, { config: settings })
   await app.register(connections)
-  await app.register(drain)
+  await app.register(connectionDrain)
   await app.register(problems)
   await app.register(database, { fill })
   if (settings.REDIS_URL !== undefined) await app.register(import('./plugins/redis.ts'))

@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import envSchema from 'env-schema'
 import { type Static, Type } from 'typebox'
-import { emailPattern, longestEmail } from './db/users.ts'
+import { emailPattern, maxEmailLength } from './db/users.ts'
 
 const port = Type.Integer({ minimum: 0, maximum: 65535, default: 3000 })
 const lifetime = (fallback: string) =>
@@ -12,7 +12,7 @@ const lifetime = (fallback: string) =>
   })
 const secret = Type.Optional(Type.String({ minLength: 32, wanted: '32 characters or more' }))
 
-/** Every setting of the service: name, type, default. The README's table is this, in prose. */
+/** Every setting of the service: name, type, default. The README's table describes them. */
 export const ConfigSchema = Type.Object({
   NODE_ENV: Type.Optional(Type.String()),
   HOST: Type.String({ default: '127.0.0.1' }),
@@ -43,7 +43,7 @@ export const ConfigSchema = Type.Object({
   }),
   READ_ROLE: Type.Enum(['public', 'user', 'admin'], { default: 'public' }),
   ADMIN_EMAIL: Type.Optional(
-    Type.String({ pattern: emailPattern, maxLength: longestEmail, wanted: 'an e-mail address' }),
+    Type.String({ pattern: emailPattern, maxLength: maxEmailLength, wanted: 'an e-mail address' }),
   ),
   ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, wanted: '8 characters or more' })),
   FIREBASE_PROJECT_ID: Type.Optional(Type.String()),
@@ -75,13 +75,13 @@ export const ConfigSchema = Type.Object({
 
 export type Config = Static<typeof ConfigSchema>
 
-/** A setting that the service cannot start with; `message` has one line for each. */
+/** Invalid settings; `message` has one line for each. */
 export class ConfigError extends Error {}
 
 /**
- * Reads the settings from `source` (the environment, over `.env`), fills in the defaults and checks
- * every one. An empty variable counts as unset.
- * @throws ConfigError naming each wrong variable, what it got and what it wants
+ * Reads the settings from `source` (the environment overrides `.env`), fills in the defaults and validates
+ * each. An empty variable counts as unset.
+ * @throws ConfigError that names each invalid variable, its value and what is accepted
  */
 export function loadConfig(source: NodeJS.ProcessEnv = process.env): Config {
   const data = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''))
@@ -118,21 +118,21 @@ export function inSeconds(lifetime: string): number {
   return Number.parseInt(lifetime, 10) * (units[lifetime.at(-1)!] ?? 1)
 }
 
-/** The longest time that each of these settings may name. */
-const longest = { JWT_TTL: '366d', REFRESH_TTL: '366d', REFRESH_GRACE: '10m' } as const
+/** Maximum values of these settings. */
+const maxTimes = { JWT_TTL: '366d', REFRESH_TTL: '366d', REFRESH_GRACE: '10m' } as const
 
-const secrets = /SECRET|PASSWORD|KEY|URL|CONNECTION_STRING|CREDENTIALS/
+const secretNames = /SECRET|PASSWORD|KEY|URL|CONNECTION_STRING|CREDENTIALS/
 
 function explain({ instancePath, data, message, parentSchema, params }: ErrorObject): string {
   const name = instancePath.slice(1)
   const wanted = parentSchema?.wanted ?? params.allowedValues?.join(', ') ?? message
-  const got = secrets.test(name) ? `a value of ${String(data).length} characters` : `"${data}"`
+  const got = secretNames.test(name) ? `a value of ${String(data).length} characters` : `"${data}"`
   return `${name}: got ${got}, wants ${wanted}`
 }
 
 function findConflict(config: Config): string | undefined {
   for (const [name, value] of Object.entries(config)) {
-    // App Service passes a reference that it could not resolve as it stands: a secret all can guess.
+    // App Service passes on a reference that it could not resolve. As a secret it could be guessed.
     if (String(value).startsWith('@Microsoft.KeyVault(')) {
       return `${name}: got a Key Vault reference that was not resolved, wants the secret's value`
     }
@@ -143,9 +143,9 @@ function findConflict(config: Config): string | undefined {
   if (config.JWT_SECRET === undefined && !config.DATABASE_URL.startsWith('sqlite:')) {
     return 'JWT_SECRET: got none, wants 32 characters or more when the database is not SQLite'
   }
-  for (const [name, most] of Object.entries(longest)) {
-    const given = config[name as keyof typeof longest]
-    if (inSeconds(given) > inSeconds(most)) return `${name}: got "${given}", wants ${most} or less`
+  for (const [name, max] of Object.entries(maxTimes)) {
+    const value = config[name as keyof typeof maxTimes]
+    if (inSeconds(value) > inSeconds(max)) return `${name}: got "${value}", wants ${max} or less`
   }
   const { FIREBASE_PROJECT_ID: project, FIREBASE_AUTH_EMULATOR_HOST: emulator } = config
   if (project !== undefined && emulator === undefined && config.FIREBASE_API_KEY === undefined) {

@@ -1,15 +1,15 @@
 import './compile-cache.cjs'
 import type { Config } from './config.ts'
 
-// Loaded only now, so that the compile cache serves them too.
+// Imported dynamically: static imports would load before the compile cache is enabled.
 const { default: closeWithGrace } = await import('close-with-grace')
 const { ConfigError, loadConfig } = await import('./config.ts')
 
-/** Milliseconds from the start to the clearing up after it. */
-const settled = 1000
+/** Milliseconds from the end of the start to the garbage collection after it. */
+const collectAfter = 1000
 
-/** Milliseconds from a signal to the end of the process, and to the end of the slowest client. */
-const grace = { process: 10_000, connections: 8_000 }
+/** Maximum milliseconds from a signal to the exit, and to the forced close of open connections. */
+const shutdownLimits = { process: 10_000, connections: 8_000 }
 
 try {
   await start()
@@ -18,7 +18,7 @@ try {
   process.exit(1)
 }
 
-/** Listens first and connects afterwards; on a signal finishes what runs, within ten seconds. */
+/** Listens, then waits for the database. A signal closes the service: running requests get ten seconds. */
 async function start() {
   const config = loadConfig()
   const pretty = {
@@ -31,28 +31,28 @@ async function start() {
     fill: true,
     logger: { level: config.LOG_LEVEL, ...(process.stdout.isTTY && { transport: pretty }) },
   })
-  closeWithGrace({ delay: grace.process, logger: app.log }, async ({ signal, err }) => {
+  closeWithGrace({ delay: shutdownLimits.process, logger: app.log }, async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'closing after an error')
     else app.log.info(`${signal}: closing`)
-    setTimeout(() => app.server.closeAllConnections(), grace.connections).unref()
+    setTimeout(() => app.server.closeAllConnections(), shutdownLimits.connections).unref()
     await app.close()
   })
   const listenTextResolver = (url: string) =>
-    `Server listening at ${url} (API ${url}/v1/animes?limit=20, docs ${url}/docs)`
+    `Server listening at ${url} (explorer there, API ${url}/v1/animes?limit=20, docs ${url}/docs)`
   await app.listen({ host: config.HOST, port: config.PORT, listenTextResolver }).catch((error) => {
-    throw explain(error, config)
+    throw explainListenError(error, config)
   })
   await app.databaseState.connected
-  setTimeout(forgetStart, settled).unref()
+  setTimeout(collectGarbage, collectAfter).unref()
 }
 
-/** Gives back what only the start needed, some 15 MiB; it holds up whoever asks just then by 60 ms. */
-function forgetStart() {
+/** One full GC after the start: frees about 15 MiB, blocks the event loop for up to 60 ms once. */
+function collectGarbage() {
   globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }
 
-/** Why the port cannot be had, in one line that names the setting to change. */
-function explain(error: NodeJS.ErrnoException, { HOST, PORT }: Config): Error {
+/** The reason why `listen` failed, in one line that names the setting to change. */
+function explainListenError(error: NodeJS.ErrnoException, { HOST, PORT }: Config): Error {
   switch (error.code) {
     case 'EADDRINUSE':
       return new ConfigError(`PORT: got ${PORT}, wants one that nothing on ${HOST} listens on yet`)

@@ -2,16 +2,16 @@ import { existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 
 /*
- * Preloaded before the service (`node --import ./telemetry.ts server.ts`), since what is to be traced
- * has to be watched before it is loaded. Without an address to send to it loads nothing at all.
+ * Preloaded before the service (`node --import ./telemetry.ts server.ts`), since modules must be
+ * instrumented before they are loaded. Without an exporter's address it loads nothing.
  */
 
-const ours = /^(OTEL_|APPLICATIONINSIGHTS_)/
+const telemetryNames = /^(OTEL_|APPLICATIONINSIGHTS_)/
 
-// The service reads `.env` by itself, later.
+// The service reads `.env` itself, but only later.
 if (existsSync('.env')) {
   for (const [name, value] of Object.entries(parseEnv(readFileSync('.env', 'utf8')))) {
-    if (ours.test(name)) process.env[name] ??= value
+    if (telemetryNames.test(name)) process.env[name] ??= value
   }
 }
 
@@ -23,7 +23,7 @@ if (configured && process.env.OTEL_SDK_DISABLED !== 'true') {
     const { startTelemetry } = await import('./telemetry/start.ts')
     startTelemetry()
   } catch (error) {
-    // A service that cannot be watched is still a service; a wrong setting is reported by config.ts.
+    // The service runs without telemetry. config.ts reports an invalid setting.
     console.error(`telemetry: not started: ${(error as Error).message}`)
   }
 }

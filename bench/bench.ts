@@ -1,4 +1,4 @@
-/** One figure of a bench, and whether it is good enough; no goal, and it only informs. */
+/** One measured figure. Without a goal it is informative only. */
 export interface Figure {
   what: string
   measured: string
@@ -7,14 +7,14 @@ export interface Figure {
 }
 
 export interface BenchOptions {
-  /** How long one server is loaded in one round. */
+  /** Seconds that each server is loaded per round. */
   seconds: number
-  /** How often servers take turns; figures are medians over the rounds. */
+  /** Number of rounds; figures are medians over them. */
   rounds: number
-  say: (progress: string) => void
+  log: (progress: string) => void
 }
 
-/** A comparison within one run: the figures are ratios, so that they hold on other machines. */
+/** A benchmark. Its figures are ratios measured in one run, so that they hold on other machines. */
 export interface Bench {
   name: string
   title: string
@@ -28,33 +28,33 @@ export function median(values: number[]): number {
   return (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** The median of the faster half: what else the machine does only ever adds time. */
-export const undisturbed = (times: number[]) =>
+/** The median of the faster half, since other load on the machine only adds time. */
+export const medianOfFasterHalf = (times: number[]) =>
   median(times.toSorted((a, b) => a - b).slice(0, Math.ceil(times.length / 2)))
 
-/** Milliseconds that `work` takes. */
+/** Runs `work` and returns its duration in milliseconds. */
 export async function timed(work: () => unknown): Promise<number> {
   const started = performance.now()
   await work()
   return performance.now() - started
 }
 
-/** A figure that has to reach `goal`. */
+/** A figure whose goal is a minimum. */
 export const atLeast = (what: string, value: number, goal: number, unit = ''): Figure => ({
   what,
-  measured: shown(value, unit),
-  goal: `>= ${shown(goal, unit)}`,
+  measured: formatValue(value, unit),
+  goal: `>= ${formatValue(goal, unit)}`,
   met: value >= goal,
 })
 
-/** A figure that has to stay under `goal`. */
+/** A figure whose goal is a maximum. */
 export const atMost = (what: string, value: number, goal: number, unit = ''): Figure => ({
   what,
-  measured: shown(value, unit),
-  goal: `<= ${shown(goal, unit)}`,
+  measured: formatValue(value, unit),
+  goal: `<= ${formatValue(goal, unit)}`,
   met: value <= goal,
 })
 
-export const shown = (value: number, unit = '') =>
+export const formatValue = (value: number, unit = '') =>
   (value >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toFixed(2)))) +
   (unit === '' ? '' : ` ${unit}`)

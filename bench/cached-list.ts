@@ -1,5 +1,5 @@
-import { atLeast, type Bench, type Figure, shown } from './bench.ts'
-import { compare, startBare, times } from './compare.ts'
+import { atLeast, type Bench, type Figure, formatValue } from './bench.ts'
+import { compare, formatProcessorTimes, startBare } from './compare.ts'
 import { inTemporaryFolder, startService } from './processes.ts'
 
 const path = '/v1/animes'
@@ -13,18 +13,21 @@ export default {
       const figures: Figure[] = []
       try {
         for (const coding of ['identity', 'zstd', 'br', 'gzip']) {
-          const asked = { path, headers: { 'accept-encoding': coding } }
-          const bare = await startBare(service, ['http'], folder, asked)
-          options.say(`full list, ${coding}, ${shown(bare.bytes / 1024, 'KiB')}`)
+          const request = { path, headers: { 'accept-encoding': coding } }
+          const bare = await startBare(service, ['http'], folder, request)
+          options.log(`full list, ${coding}, ${formatValue(bare.bytes / 1024, 'KiB')}`)
           const ours = { name: 'service', ...service }
           const contenders = [ours, ...bare.contenders]
-          const { rates, ratio, processor } = await compare(contenders, asked, options).finally(
+          const { rates, ratio, processor } = await compare(contenders, request, options).finally(
             bare.stop,
           )
           figures.push(
             atLeast(`cached full list, ${coding} / node:http`, ratio('http'), 0.95),
-            { what: '... processor time, service / node:http', measured: times(processor, 'http') },
-            { what: '... requests a second', measured: shown(rates.get('service')!) },
+            {
+              what: '... processor time, service / node:http',
+              measured: formatProcessorTimes(processor, 'http'),
+            },
+            { what: '... requests a second', measured: formatValue(rates.get('service')!) },
           )
         }
         return figures

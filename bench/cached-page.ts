@@ -1,5 +1,5 @@
-import { atLeast, type Bench, shown } from './bench.ts'
-import { compare, startBare, times } from './compare.ts'
+import { atLeast, type Bench, formatValue } from './bench.ts'
+import { compare, formatProcessorTimes, startBare } from './compare.ts'
 import { inTemporaryFolder, startService } from './processes.ts'
 
 const path = '/v1/animes?limit=20'
@@ -20,13 +20,13 @@ export default {
         )
         return [
           atLeast('cached page of 20 / bare Fastify', ratio('fastify'), 0.85),
-          { what: '... / bare Fastify, body alone', measured: shown(ratio('fastify-body')) },
-          { what: '... / bare node:http', measured: shown(ratio('http')) },
+          { what: '... / bare Fastify, body alone', measured: formatValue(ratio('fastify-body')) },
+          { what: '... / bare node:http', measured: formatValue(ratio('http')) },
           {
             what: '... processor time, service / bare Fastify',
-            measured: times(processor, 'fastify'),
+            measured: formatProcessorTimes(processor, 'fastify'),
           },
-          { what: '... requests a second', measured: shown(rates.get('service')!) },
+          { what: '... requests a second', measured: formatValue(rates.get('service')!) },
         ]
       } finally {
         await Promise.all([service.stop(), bare.stop()])

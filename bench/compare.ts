@@ -4,32 +4,32 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { type BenchOptions, median } from './bench.ts'
-import { findLoad } from './load.ts'
+import { findLoadTool } from './load.ts'
 import { processorTime, type Started, start } from './processes.ts'
 
 export interface Contender {
   name: string
   base: string
-  /** Its process, to tell what a request costs. */
+  /** Its process, for the processor time per request. */
   child?: ChildProcess
 }
 
-export interface Outcome {
-  /** Requests a second, the median over the rounds. */
+export interface Comparison {
+  /** Requests per second, the median over the rounds. */
   rates: Map<string, number>
   /**
-   * How fast the first contender is against another: the median of the rounds' ratios. Contenders of
-   * one name, as many of each, count as one.
+   * Rate of the first contender divided by that of another: the median of the ratios per round. Several
+   * contenders may share a name, the same number for each name; they count as one.
    */
   ratio: (to: string) => number
-  /** Microseconds of processor that a request takes, the median over the rounds. */
+  /** Microseconds of processor time per request, the median over the rounds. */
   processor: Map<string, number>
 }
 
 /**
- * Loads every contender in turn, round after round, in changing order, so that what else the machine
- * does hits all alike. Before it, each is loaded for `warmUp` whole seconds, by turns
- * too, so that none idles long before its first round.
+ * Loads the contenders one after the other in each round. The order rotates, so that other load on the
+ * machine affects all of them alike. Before that each is loaded for `warmUp` seconds, also in rotation, so
+ * that none is idle for long before its first round.
  */
 export async function compare(
   contenders: Contender[],
@@ -39,54 +39,54 @@ export async function compare(
     warmUp = 1,
     connections,
   }: { path: string; headers?: Record<string, string>; warmUp?: number; connections?: number },
-  { seconds, rounds, say }: BenchOptions,
-): Promise<Outcome> {
-  const { load } = await findLoad()
+  { seconds, rounds, log }: BenchOptions,
+): Promise<Comparison> {
+  const { load } = await findLoadTool()
   const measured = new Map(contenders.map(({ name }) => [name, [] as number[]]))
-  const used = new Map(contenders.map(({ name }) => [name, [] as number[]]))
-  const inTurn = (round: number) =>
+  const processorTimes = new Map(contenders.map(({ name }) => [name, [] as number[]]))
+  const rotated = (round: number) =>
     contenders.map((_, turn) => contenders[(round + turn) % contenders.length]!)
   for (let warm = 0; warm < warmUp; warm += 1) {
-    for (const { base } of inTurn(warm)) await load(base + path, headers, 1, connections)
+    for (const { base } of rotated(warm)) await load(base + path, headers, 1, connections)
   }
   for (let round = 0; round < rounds; round += 1) {
-    for (const { name, base, child } of inTurn(round)) {
+    for (const { name, base, child } of rotated(round)) {
       const before = child === undefined ? 0 : processorTime(child)
       const rate = await load(base + path, headers, seconds, connections)
       measured.get(name)!.push(rate)
       if (child !== undefined) {
-        used.get(name)!.push((processorTime(child) - before) / (rate * seconds))
+        processorTimes.get(name)!.push((processorTime(child) - before) / (rate * seconds))
       }
-      say(`round ${round + 1} of ${rounds}: ${name} ${Math.round(rate).toLocaleString('en')}/s`)
+      log(`round ${round + 1} of ${rounds}: ${name} ${Math.round(rate).toLocaleString('en')}/s`)
     }
   }
   const ours = measured.get(contenders[0]!.name)!
   return {
     rates: new Map([...measured].map(([name, rates]) => [name, median(rates)])),
-    processor: new Map([...used].map(([name, times]) => [name, median(times)])),
+    processor: new Map([...processorTimes].map(([name, times]) => [name, median(times)])),
     ratio: (to) => median(measured.get(to)!.map((rate, round) => ours[round]! / rate)),
   }
 }
 
-/** Processor time a request, ours and another's: what another load of the machine changes least. */
-export function times(processor: Map<string, number>, other: string): string {
-  const [ours, theirs] = [processor.get('service')!, processor.get(other)!]
-  return `${ours.toFixed(1)} / ${theirs.toFixed(1)} us`
+/** Processor time per request, the service's and another's. Other load changes it less than the rate. */
+export function formatProcessorTimes(processor: Map<string, number>, other: string): string {
+  const [service, compared] = [processor.get('service')!, processor.get(other)!]
+  return `${service.toFixed(1)} / ${compared.toFixed(1)} us`
 }
 
-/** Fields that Node adds by itself, or that belong to one connection. */
-const ofConnection = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding'])
+/** Headers that Node adds itself or that concern one connection. */
+const perConnection = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding'])
 
-/** Bare servers of the given kinds that send what the service answers, byte for byte. */
+/** Starts bare servers of the given kinds that send the service's answer byte for byte. */
 export async function startBare(
   service: Pick<Started, 'base'>,
   kinds: ('http' | 'fastify' | 'fastify-body')[],
   folder: string,
   { path, headers = {} }: { path: string; headers?: Record<string, string> },
 ): Promise<{ contenders: Contender[]; bytes: number; stop: () => Promise<void> }> {
-  const answer = await read(service.base + path, headers)
+  const answer = await readSecond(service.base + path, headers)
   if (!/; hit;/.test(String(answer.headers['cache-status']))) throw new Error('not a hit')
-  const kept = Object.entries(answer.headers).filter(([name]) => !ofConnection.has(name))
+  const kept = Object.entries(answer.headers).filter(([name]) => !perConnection.has(name))
   const file = join(folder, `answer-${Date.now()}`)
   writeFileSync(`${file}.json`, JSON.stringify(Object.fromEntries(kept)))
   writeFileSync(`${file}.body`, answer.body)
@@ -102,8 +102,8 @@ export async function startBare(
   }
 }
 
-/** Reads an answer as it is on the wire, until it is a hit. */
-async function read(url: string, headers: Record<string, string>) {
+/** Requests `url` twice and returns the second answer, which is a cache hit, undecoded. */
+async function readSecond(url: string, headers: Record<string, string>) {
   const once = async () => {
     const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
       request(url, { headers, agent: false }, resolve).on('error', reject).end()

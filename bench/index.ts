@@ -7,7 +7,7 @@ import cachedPage from './cached-page.ts'
 import firstList from './first-list.ts'
 import firstListMssql from './first-list-mssql.ts'
 import importing from './import.ts'
-import { connections, findLoad } from './load.ts'
+import { connections, findLoadTool } from './load.ts'
 import redisFresh from './redis-fresh.ts'
 import redisPage from './redis-page.ts'
 import redisPaused from './redis-paused.ts'
@@ -31,9 +31,9 @@ const benches: Bench[] = [
 
 const usage = `usage: npm run bench -- [options]
 
-  --only NAME     one bench (may be repeated): ${benches.map(({ name }) => name).join(', ')}
-  --seconds N     how long a server is loaded at a time (default 1)
-  --rounds N      how often servers take turns (default 15)`
+  --only NAME     run only this bench (repeatable): ${benches.map(({ name }) => name).join(', ')}
+  --seconds N     seconds of load per server and round (default 1)
+  --rounds N      number of rounds (default 15)`
 
 function parse() {
   const { values } = parseArgs({
@@ -47,7 +47,7 @@ function parse() {
   const unknown = values.only.find((name) => !benches.some((bench) => bench.name === name))
   if (unknown !== undefined) throw new Error(`--only ${unknown}: no such bench`)
   const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)]
-  if (!(seconds >= 1) || !(rounds >= 1)) throw new Error('--seconds and --rounds take 1 and more')
+  if (!(seconds >= 1) || !(rounds >= 1)) throw new Error('--seconds and --rounds take 1 or more')
   return { ...values, seconds, rounds }
 }
 
@@ -56,7 +56,7 @@ if (options.help) console.log(usage)
 else await runAll(options)
 
 async function runAll({ only, seconds, rounds }: ReturnType<typeof parse>) {
-  const { tool } = await findLoad()
+  const { tool } = await findLoadTool()
   const [cpu] = cpus()
   console.log(
     `node ${process.version}, ${cpus().length} x ${cpu?.model.trim()}, ${tool}, ` +
@@ -66,9 +66,9 @@ async function runAll({ only, seconds, rounds }: ReturnType<typeof parse>) {
   for (const { name, title, run } of benches) {
     if (only.length > 0 && !only.includes(name)) continue
     console.log(`\n${name}: ${title} (load ${loadavg()[0]!.toFixed(1)})`)
-    const say = (progress: string) => console.log(`  ${progress}`)
+    const log = (progress: string) => console.log(`  ${progress}`)
     try {
-      figures.push(...(await run({ seconds, rounds, say })))
+      figures.push(...(await run({ seconds, rounds, log })))
     } catch (error) {
       console.error(error)
       figures.push({ what: name, measured: 'failed', met: false })
@@ -88,8 +88,8 @@ function table(figures: Figure[]): string {
   const widths = [0, 1, 2, 3].map((column) =>
     Math.max(...lines.map((line) => line[column]!.length)),
   )
-  const format = (line: string[]) =>
+  const formatRow = (line: string[]) =>
     `| ${line.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`
-  return [format(lines[0]!), rule, ...rows.map(format)].join('\n')
+  return [formatRow(lines[0]!), rule, ...rows.map(formatRow)].join('\n')
 }

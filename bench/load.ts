@@ -4,7 +4,7 @@ import autocannon from 'autocannon'
 
 const run = promisify(execFile)
 
-/** Loads a URL and gives the requests answered a second. */
+/** Loads a URL and returns the answers per second. */
 export type Load = (
   url: string,
   headers: Record<string, string>,
@@ -12,11 +12,11 @@ export type Load = (
   connections?: number,
 ) => Promise<number>
 
-/** Clients that ask again as soon as they are answered, where nothing else is said. */
+/** Default number of connections. Each sends its next request as soon as it has the answer. */
 export const connections = 50
 
-/** `wrk` where it is installed, since one autocannon process is slower than the service. */
-export async function findLoad(): Promise<{ load: Load; tool: string }> {
+/** Uses `wrk` if it is installed, since one autocannon process is slower than the service. */
+export async function findLoadTool(): Promise<{ load: Load; tool: string }> {
   const installed = await run('wrk', ['-v']).then(
     () => true,
     (error) => error.code !== 'ENOENT',
@@ -28,11 +28,11 @@ const wrk: Load = async (url, headers, seconds, clients = connections) => {
   const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
   const args = ['-t1', `-c${clients}`, `-d${seconds}s`, ...fields, url]
   const { stdout } = await run('wrk', args)
-  // A timeout is a slow answer, on a machine that has other things to do.
+  // Timeouts are tolerated: on a busy machine they are only slow answers.
   if (/Non-2xx|Socket errors: (?!connect 0, read 0, write 0)/.test(stdout))
     throw new Error(`${url}: ${stdout}`)
   const rate = /Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]
-  if (rate === undefined) throw new Error(`wrk says: ${stdout}`)
+  if (rate === undefined) throw new Error(`no rate in the output of wrk: ${stdout}`)
   return Number(rate)
 }
 

@@ -12,7 +12,7 @@ export interface Started {
   child: ChildProcess
   base: string
   /** Milliseconds from the spawn to the first 200. */
-  took: number
+  startupTime: number
   stop: () => Promise<void>
 }
 
@@ -26,8 +26,8 @@ export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>)
 }
 
 /**
- * Runs a script of this repository that listens on `PORT`, in `folder`, and waits for the first 200
- * at `path`.
+ * Starts a script of this repository in `folder` with a free `PORT`, and waits until `path` answers
+ * 200.
  */
 export async function start(
   script: string,
@@ -48,19 +48,19 @@ export async function start(
     const answer = await fetch(base + path).catch(() => undefined)
     await answer?.arrayBuffer()
     if (answer?.status === 200) break
-    if (child.exitCode !== null) throw new Error(`${script} ended with ${child.exitCode}`)
+    if (child.exitCode !== null) throw new Error(`${script} exited with ${child.exitCode}`)
     if (performance.now() - started > 60_000) throw new Error(`${script} does not answer`)
     await sleep(2)
   }
-  const took = performance.now() - started
+  const startupTime = performance.now() - started
   const stop = async () => {
     child.kill('SIGTERM')
     await ended
   }
-  return { child, base, took, stop }
+  return { child, base, startupTime, stop }
 }
 
-/** What `npm start` tells Node. */
+/** Node's options of `npm start`. */
 const startFlags = (() => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return String(scripts.start)
@@ -69,18 +69,18 @@ const startFlags = (() => {
     .map((word) => word.replace('=./', `=${root}/`))
 })()
 
-/** The service on the database of `folder`, filled at its first start. */
+/** Starts the service on the database in `folder`, which the first start fills. */
 export const startService = (folder: string, env: NodeJS.ProcessEnv = {}, path = '/v1/types') =>
   start('server.ts', [], { folder, path, env })
 
-/** Resident memory of a process and its peak, in MiB (Linux). */
+/** Current and peak resident memory of a process, in MiB (Linux). */
 export function memoryOf({ pid }: ChildProcess): { resident: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024
   return { resident: field('VmRSS'), peak: field('VmHWM') }
 }
 
-/** Microseconds of processor that a process has used, all threads together (Linux). */
+/** Processor time of a process, all threads, in microseconds (Linux). */
 export function processorTime({ pid }: ChildProcess): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

@@ -1,11 +1,11 @@
-import { atLeast, type Bench, shown } from './bench.ts'
+import { atLeast, type Bench, formatValue } from './bench.ts'
 import { type Contender, compare, startBare } from './compare.ts'
 import { withServices } from './redis.ts'
 
-/** Seconds: what runs once a read of the clock is compiled after some 20,000 of them. */
+/** Seconds. V8 compiles the code that runs once per read of the clock after some 20,000 reads. */
 const warmUp = 16
 
-/** Processes of each kind: the compiler's luck makes one 3 % faster than another for all its life. */
+/** Processes of each kind, since processes of the same code differ by 3 % for as long as they live. */
 const processes = 2
 
 const path = '/v1/animes?limit=20'
@@ -31,8 +31,11 @@ export default {
         return [
           atLeast('cached page of 20 over Redis / bare Fastify', ratio('fastify'), 0.85),
           atLeast('... / the same without Redis', ratio('without Redis'), 0.95),
-          { what: '... with 100 connections', measured: shown(more.ratio('without Redis')) },
-          { what: '... requests a second', measured: shown(rates.get('checked over Redis')!) },
+          { what: '... with 100 connections', measured: formatValue(more.ratio('without Redis')) },
+          {
+            what: '... requests a second',
+            measured: formatValue(rates.get('checked over Redis')!),
+          },
         ]
       } finally {
         await bare.stop()

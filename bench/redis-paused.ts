@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import autocannon from 'autocannon'
 import { atMost, type Bench } from './bench.ts'
-import { inUse, withServices } from './redis.ts'
+import { waitForHit, withServices } from './redis.ts'
 
 const pause = 5000
 
 export default {
   name: 'redis-paused',
   title: 'Redis paused for five seconds under load',
-  run: ({ say }) =>
+  run: ({ log }) =>
     withServices(async ({ redis, service }) => {
       const shared = await redis()
       const { base } = await service(shared)
@@ -19,14 +19,14 @@ export default {
       await sleep(pause)
       shared.resume()
       const resumed = performance.now()
-      await inUse(base)
-      const back = performance.now() - resumed
+      await waitForHit(base)
+      const recovery = performance.now() - resumed
       const { non2xx, errors, latency } = await loading
-      say(`p99 ${latency.p99} ms, ${non2xx} failures, back after ${Math.round(back)} ms`)
+      log(`p99 ${latency.p99} ms, ${non2xx} failures, hits again after ${Math.round(recovery)} ms`)
       return [
         atMost('failures while Redis is paused for 5 s under load', non2xx + errors, 0),
         atMost('... p99 of reads', latency.p99, 500, 'ms'),
-        atMost('... cache in use again after', back, 2000, 'ms'),
+        atMost('... cache in use again after', recovery, 2000, 'ms'),
       ]
     }),
 } satisfies Bench

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { atLeast, type Bench, shown } from './bench.ts'
+import { atLeast, type Bench, formatValue } from './bench.ts'
 import { compare } from './compare.ts'
 import { inTemporaryFolder, type Started, startService } from './processes.ts'
 
 const path = '/v1/animes?limit=20'
-const guarded = { RATE_LIMIT_MAX: '1000000000', LOG_LEVEL: 'warn' }
+const benchSettings = { RATE_LIMIT_MAX: '1000000000', LOG_LEVEL: 'warn' }
 
-/** A collector that takes everything and reads nothing, so that it costs as little as can be. */
+/** A collector that accepts and discards everything, to cost as little as possible. */
 async function startCollector() {
   let received = 0
   const server = createServer((request, response) => {
@@ -22,8 +22,8 @@ async function startCollector() {
 }
 
 /**
- * Processes of the same service differ by a tenth and more for as long as they live (where its memory
- * lies, what was compiled when), so that there are several of each kind.
+ * Processes per setting. Processes of the same service differ by 10 % and more for as long as they live
+ * (memory layout, order of compilation), so one of each would not do.
  */
 const pairs = 3
 
@@ -38,7 +38,7 @@ export default {
         const DATABASE_URL = `sqlite:${folder}/anime.db`
         contenders.push({
           name,
-          ...(await startService(folder, { ...guarded, DATABASE_URL, ...env })),
+          ...(await startService(folder, { ...benchSettings, DATABASE_URL, ...env })),
         })
       }
       try {
@@ -50,7 +50,7 @@ export default {
           await add('off', {})
         }
         const { rates, processor, ratio } = await compare(contenders, { path }, options)
-        if (collector.received() === 0) throw new Error('the collector got nothing')
+        if (collector.received() === 0) throw new Error('the collector received nothing')
         const times = ['on', 'off'].map((name) => processor.get(name)!)
         return [
           atLeast('cached page of 20, telemetry on / off', ratio('off'), 0.85),
@@ -58,7 +58,7 @@ export default {
             what: '... processor time of a request, on / off',
             measured: times.map((microseconds) => `${microseconds.toFixed(1)} us`).join(' / '),
           },
-          { what: '... requests a second', measured: shown(rates.get('on')!) },
+          { what: '... requests a second', measured: formatValue(rates.get('on')!) },
         ]
       } finally {
         await Promise.all(contenders.map(({ stop }) => stop()))

@@ -21,18 +21,17 @@ const migrations = {
 }
 
 /**
- * Brings the schema up to date and gives the names of the migrations that ran (none: it was).
- * Processes that start together take turns; a schema that is up to date needs no turn, so that a
- * service can start while an import holds the database.
+ * Runs the pending migrations and returns their names. A lock lets one process migrate at a time. If
+ * nothing is pending, no lock is taken, so that a service can start during an import.
  */
 export async function migrate({ dialect, reader, writer }: Database): Promise<string[]> {
-  const provided = Object.fromEntries(
+  const built = Object.fromEntries(
     Object.entries(migrations).map(([name, make]) => [name, make(dialect)]),
   )
   const migratorOn = (db: Kysely<Schema>) =>
-    new Migrator({ db, provider: { getMigrations: async () => provided } })
-  const known = await migratorOn(reader).getMigrations()
-  if (known.every(({ executedAt }) => executedAt !== undefined)) return []
+    new Migrator({ db, provider: { getMigrations: async () => built } })
+  const statuses = await migratorOn(reader).getMigrations()
+  if (statuses.every(({ executedAt }) => executedAt !== undefined)) return []
   await dialect.prepare(writer)
   return writer.transaction().execute(async (trx) => {
     await dialect.lockSchema(trx)

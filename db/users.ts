@@ -4,10 +4,10 @@ import type { Schema, UserTable } from './schema.ts'
 
 export type Role = 'user' | 'admin'
 
-/** An account. `email` is in its normal form; see `normalEmail`. */
+/** An account. `email` is normalized by `normalEmail`. */
 export type UserRow = Omit<UserTable, 'id'> & { id: number }
 
-/** What an account is known by outside: no hash, no id of the provider. */
+/** The public fields of an account: no password hash, no Firebase uid. */
 export interface PublicUser {
   id: number
   email: string
@@ -16,15 +16,15 @@ export interface PublicUser {
 
 export const publicUser = ({ id, email, role }: UserRow): PublicUser => ({ id, email, role })
 
-/** Printable ASCII around one `@`: all that both databases compare alike. */
+/** Printable ASCII around one `@`. Both databases compare such addresses alike. */
 export const emailPattern = '^[!-?A-~]+@[!-?A-~]+$'
-export const longestEmail = 254
+export const maxEmailLength = 254
 const email = new RegExp(emailPattern)
 
 export const isEmail = (text: string | undefined): text is string =>
-  text !== undefined && text.length <= longestEmail && email.test(text)
+  text !== undefined && text.length <= maxEmailLength && email.test(text)
 
-/** The form in which addresses are stored and compared; they are ASCII, so one case is enough. */
+/** Normalizes an address for storage and comparison. Lower case suffices, since addresses are ASCII. */
 export const normalEmail = (email: string) => email.trim().toLowerCase()
 
 /** An account with this e-mail exists already. */
@@ -43,8 +43,8 @@ export function findUser(
 }
 
 /**
- * Adds an account and gives its row.
- * @throws EmailTaken when one with this e-mail is there already
+ * Inserts an account and returns its row.
+ * @throws EmailTaken when an account with this e-mail exists
  */
 export async function insertUser(
   { writer }: Database,
@@ -57,7 +57,7 @@ export async function insertUser(
       return (await findUser(trx, { email: row.email }))!
     })
   } catch (error) {
-    // Each database has its own code for a broken unique index; that the row is there is the fact.
+    // The error codes of unique indexes differ between databases, so look whether the row exists.
     const taken = await findUser(writer, { email: row.email })
     if (taken !== undefined) throw new EmailTaken(`${row.email} is taken`, { cause: error })
     throw error
@@ -65,8 +65,8 @@ export async function insertUser(
 }
 
 /**
- * The account as it now stands, locked until the transaction ends: what changes an account's password
- * or sessions does so one at a time.
+ * Locks an account until the transaction ends and returns its current row. Changes of its password and
+ * sessions take this lock, so that they run one after the other.
  */
 export async function lockUser(trx: Transaction<Schema>, id: number): Promise<UserRow | undefined> {
   // An update to the same value locks the row on both databases.

@@ -7,7 +7,7 @@ declare module 'fastify' {
   }
 }
 
-/** Gives every plugin and route the validated settings. */
+/** Decorates `app.config` with the validated settings. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     app.decorate('config', config)

@@ -2,7 +2,7 @@ import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
-/** Lets pages of the origins in CORS_ORIGIN call the service (`*`: of any); without it, none. */
+/** Allows cross-origin requests from the origins in CORS_ORIGIN (`*`: any). If it is unset, from none. */
 async function corsPlugin(app: FastifyInstance) {
   const { CORS_ORIGIN: origins } = app.config
   if (origins === undefined) return

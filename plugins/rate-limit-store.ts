@@ -5,19 +5,19 @@ import { withTimeout } from './cache/with-timeout.ts'
 
 interface Count {
   current: number
-  /** Milliseconds until the count starts again. */
+  /** Milliseconds until the window ends. */
   ttl: number
 }
 
-/** Counts one more under `key` in windows of `window` milliseconds. */
+/** Increments the count of `key` in a fixed window of `window` milliseconds. */
 type Counter = (key: string, window: number) => Count | Promise<Count>
 
-/** Keys counted in process at a time; the ones longest not seen make room. */
-const most = 20_000
+/** Maximum keys counted in process; the least recently used are evicted. */
+const maxKeys = 20_000
 
 /** Counts in this process. */
 function localCounter(): Counter {
-  const counts = new LRUCache<string, { current: number; ends: number }>({ max: most })
+  const counts = new LRUCache<string, { current: number; ends: number }>({ max: maxKeys })
   return (key, window) => {
     const now = Date.now()
     const count = counts.get(key)
@@ -35,34 +35,34 @@ local current = redis.call('incr', KEYS[1])
 if current == 1 then redis.call('pexpire', KEYS[1], ARGV[1]) end
 return { current, redis.call('pttl', KEYS[1]) }`
 
-/** Counts in Redis, for all instances; and in process as well, which is what counts while it is away. */
+/** Counts in Redis, shared by all instances, and in process as a fallback while Redis is unreachable. */
 function sharedCounter(redis: Redis): Counter {
   const local = localCounter()
   return async (key, window) => {
-    const here = local(key, window)
+    const fallback = local(key, window)
     try {
       const answer = await withTimeout(redis.eval(script, 1, `anime-api:limit:${key}`, window))
       const [current, ttl] = answer as [number, number]
       return { current, ttl }
     } catch {
-      return here
+      return fallback
     }
   }
 }
 
-/** The store of @fastify/rate-limit: counts in process, and for limits of their own in `redis`. */
+/** The store for @fastify/rate-limit: the global limit counts in process, limits of routes in `redis`. */
 export function counterStore(redis: Redis | undefined): FastifyRateLimitStoreCtor {
-  const storeOn = (count: Counter): FastifyRateLimitStore => ({
+  const createStore = (count: Counter): FastifyRateLimitStore => ({
     incr(key, callback, timeWindow) {
-      const counted = count(key, timeWindow!)
-      if (counted instanceof Promise) counted.then((value) => callback(null, value), callback)
-      else callback(null, counted)
+      const result = count(key, timeWindow!)
+      if (result instanceof Promise) result.then((value) => callback(null, value), callback)
+      else callback(null, result)
     },
-    child: () => storeOn(redis === undefined ? localCounter() : sharedCounter(redis)),
+    child: () => createStore(redis === undefined ? localCounter() : sharedCounter(redis)),
   })
   return class {
     constructor() {
-      Object.assign(this, storeOn(localCounter()))
+      Object.assign(this, createStore(localCounter()))
     }
   } as unknown as FastifyRateLimitStoreCtor
 }

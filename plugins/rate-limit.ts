@@ -6,24 +6,23 @@ import { LRUCache } from 'lru-cache'
 import { TooManyRequests } from './errors.ts'
 import { counterStore } from './rate-limit-store.ts'
 
-/** Requests a minute from one address, unless RATE_LIMIT_MAX says otherwise. */
+/** Requests per minute and address if RATE_LIMIT_MAX is not set. */
 const defaultMax = 1000
 const window = 60_000
 
 /**
- * Counts requests by address, in process: it protects this instance, and a round trip to count would
- * cost more than a cached answer does. Limits made with `app.createRateLimit` (see the sign-in limits)
- * count in Redis where there is one, so that more instances do not mean more tries. A route with
- * `rateLimit: false` in its config does not count, so that the platform's questions are answered however
- * many users there are.
+ * Limits requests per address. The counts are in process: they protect this instance, and a round trip to
+ * Redis would cost more than a cached answer. Limits made with `app.createRateLimit` (the sign-in limits)
+ * count in Redis if there is one, so that more instances do not allow more attempts. Routes with
+ * `rateLimit: false` in their config do not count, so health probes are always answered.
  */
 async function rateLimitPlugin(app: FastifyInstance) {
   const { RATE_LIMIT_MAX: max, TRUST_PROXY: proxy } = app.config
-  // Without a trusted proxy the peer is the client, and this machine need not be kept from itself.
+  // Without a trusted proxy the peer is the client, so loopback is a local process.
   const exempt = max === undefined && (proxy === undefined || proxy === 'false')
   if (proxy === 'true') {
     app.log.warn(
-      'TRUST_PROXY is true: clients may name any address; say how many proxies there are',
+      'TRUST_PROXY is true: clients may name any address; set the number of proxies instead',
     )
   }
   const redis = app.hasDecorator('redis') ? (app.redis as Redis) : undefined
@@ -34,11 +33,11 @@ async function rateLimitPlugin(app: FastifyInstance) {
     store: counterStore(redis),
     keyGenerator: addressOf,
     errorResponseBuilder: (_request, { ttl }) => new TooManyRequests(Math.ceil(ttl / 1000)),
-    addHeaders: headers(false),
-    addHeadersOnExceeding: headers(false),
+    addHeaders: enableHeaders(false),
+    addHeadersOnExceeding: enableHeaders(false),
   })
   const limit = app.rateLimit() as (request: object, reply: object) => Promise<void>
-  // For the whole app, so that what no route takes counts too, before any hook of a route.
+  // A hook of the app: it runs before the hooks of routes, and for requests that match no route.
   app.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.config.rateLimit === false) return done()
     if (exempt && isLoopback(request.ip)) return done()
@@ -46,22 +45,22 @@ async function rateLimitPlugin(app: FastifyInstance) {
   })
 }
 
-const headers = (on: boolean) => ({
+const enableHeaders = (on: boolean) => ({
   'x-ratelimit-limit': on,
   'x-ratelimit-remaining': on,
   'x-ratelimit-reset': on,
   'retry-after': on,
 })
 
-/** Parsing an IPv6 address takes longer than all the rest of a cached answer, so each is parsed once. */
+/** Parsed IPv6 addresses. To parse one takes longer than to answer a cached request. */
 const networks = new LRUCache<string, string>({ max: 10_000 })
 
-/** The client's address; of IPv6 its /64, which is what one client has. */
+/** The client's address. For IPv6 its /64 network, since one client has all of that. */
 export function addressOf({ ip }: FastifyRequest): string {
   if (!ip.includes(':')) return ip
   let network = networks.get(ip)
   if (network === undefined) {
-    // App Service writes the port behind an address, which would make each connection a new client.
+    // App Service appends the port to the address. It differs for each connection, so it is removed.
     const bare = ip.replace(/^\[(.+)\](:\d+)?$|^([\d.]+):\d+$/, '$1$3')
     network = normalizeIP(bare, 64)
     networks.set(ip, network)

@@ -2,8 +2,8 @@ import type { FastifyServerOptions } from 'fastify'
 
 type Logger = NonNullable<FastifyServerOptions['logger']>
 
-/** Fields that hold a secret, wherever a log line has them. */
-const secret = [
+/** Names of fields that hold secrets. */
+const secretFields = [
   'password',
   'newPassword',
   'token',
@@ -15,11 +15,11 @@ const secret = [
 ]
 
 /**
- * The logger with its secrets blanked out. Nothing here logs a body or a header; this is for the day
- * when something does.
+ * Adds pino's redaction of secret fields, up to two levels deep. The service logs no bodies and no headers;
+ * this guards against a later line that does.
  */
 export function redacted(logger: Logger): Logger {
   if (typeof logger === 'boolean') return logger
-  const paths = secret.flatMap((name) => [name, `*.${name}`, `*.*.${name}`])
+  const paths = secretFields.flatMap((name) => [name, `*.${name}`, `*.*.${name}`])
   return { ...logger, redact: { paths, censor: '[secret]' } }
 }

@@ -6,13 +6,13 @@ import { Cluster, type ClusterNode, Redis, type RedisOptions } from 'ioredis'
 /** The hash tag of the cache's keys. */
 export const cacheHashTag = 'animes'
 
-/** How often a lost connection is tried again, in milliseconds. */
-const reconnectEvery = 250
+/** Milliseconds between attempts to reconnect. */
+const reconnectDelay = 250
 
 /**
- * A client that never makes a request wait: no queue while it is offline, no second try, nothing sent
- * again on another connection. Each command is given its time by `inTime`, and the connection its by
- * `socketTimeout`: a handshake that is not answered, or a link that swallows everything, is given up.
+ * Commands fail at once while Redis is unreachable: no offline queue, no retries, no resending after a
+ * reconnect. `withTimeout` limits each command. `socketTimeout` closes a connection that stops
+ * answering, during its handshake too.
  */
 const options = {
   lazyConnect: true,
@@ -21,12 +21,12 @@ const options = {
   maxRetriesPerRequest: 0,
   connectTimeout: 2000,
   socketTimeout: 500,
-  retryStrategy: () => reconnectEvery,
+  retryStrategy: () => reconnectDelay,
 } satisfies RedisOptions
 
 /**
- * The client for `url`: `redis://` or `rediss://`; several addresses with commas between them, or
- * `?cluster=true`, for a Redis Cluster.
+ * Creates the client for `url`, `redis://` or `rediss://`. Several addresses, separated by commas, or
+ * `?cluster=true` mean a Redis Cluster.
  */
 export function createRedis(url: string): Redis | Cluster {
   const addresses = url.split(',').map((address) => new URL(address.trim()))
@@ -40,7 +40,7 @@ export function createRedis(url: string): Redis | Cluster {
   return new Cluster(nodes, {
     lazyConnect: true,
     enableOfflineQueue: false,
-    clusterRetryStrategy: () => reconnectEvery,
+    clusterRetryStrategy: () => reconnectDelay,
     redisOptions: {
       ...options,
       ...(username && { username }),
@@ -50,20 +50,20 @@ export function createRedis(url: string): Redis | Cluster {
   })
 }
 
-/** Provides `app.redis` where REDIS_URL names one. It connects by itself and never holds up the boot. */
+/** Decorates `app.redis` if REDIS_URL is set. It connects in the background, so the start never waits for it. */
 async function redisPlugin(app: FastifyInstance) {
   const { REDIS_URL: url } = app.config
   if (url === undefined) return
   const client = createRedis(url)
-  let told = ''
+  let lastError = ''
   client.on('error', (error: Error) => {
-    if (error.message !== told) app.log.warn(`redis: ${error.message}`)
-    told = error.message
+    if (error.message !== lastError) app.log.warn(`redis: ${error.message}`)
+    lastError = error.message
   })
   client.on('ready', () => {
-    told = ''
+    lastError = ''
   })
-  // @fastify/redis would make the boot wait for a ready client; ours is ready when it is.
+  // @fastify/redis waits for a client that is not ready, so it is shown one that claims to be.
   const { status } = client
   client.status = 'ready'
   await app.register(redis, { client: client as Redis })

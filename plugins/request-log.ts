@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
 /**
- * One line for each answer that was not a hit: hits are the many, say nothing new, and are counted in
- * the metrics. Routes that would fill the log (health, metrics) have a `logLevel` above `info`.
+ * Logs one line for each answer that was not a cache hit. Hits are too many, and the metrics count them.
+ * Routes that are polled (health, metrics) have a `logLevel` above `info`.
  */
 async function requestLogPlugin(app: FastifyInstance) {
   app.addHook('onResponse', (request, reply, done) => {

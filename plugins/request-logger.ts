@@ -4,20 +4,20 @@ type Factory = NonNullable<FastifyServerOptions['childLoggerFactory']>
 type Line = Parameters<FastifyBaseLogger['info']>
 
 /**
- * A request's logger that is made when it has something to log, since a child of pino takes as long as
- * the rest of a cached answer, and a hit logs nothing.
+ * A request logger that creates its pino child on first use. To create one takes as long as to answer a
+ * cached request, and a hit logs nothing.
  */
 class RequestLogger {
-  readonly #make: () => FastifyBaseLogger
-  #made: FastifyBaseLogger | undefined
+  readonly #create: () => FastifyBaseLogger
+  #created: FastifyBaseLogger | undefined
 
-  constructor(make: () => FastifyBaseLogger) {
-    this.#make = make
+  constructor(create: () => FastifyBaseLogger) {
+    this.#create = create
   }
 
   get #logger() {
-    this.#made ??= this.#make()
-    return this.#made
+    this.#created ??= this.#create()
+    return this.#created
   }
 
   get level() {
@@ -28,8 +28,8 @@ class RequestLogger {
     this.#logger.level = level
   }
 
-  child(...given: Parameters<FastifyBaseLogger['child']>) {
-    return this.#logger.child(...given)
+  child(...args: Parameters<FastifyBaseLogger['child']>) {
+    return this.#logger.child(...args)
   }
 
   fatal(...line: Line) {
@@ -61,6 +61,6 @@ class RequestLogger {
   }
 }
 
-/** For Fastify's `childLoggerFactory`. */
+/** Fastify's `childLoggerFactory`. */
 export const requestLogger: Factory = (logger, bindings, options) =>
   new RequestLogger(() => logger.child(bindings, options)) as FastifyBaseLogger

@@ -2,7 +2,7 @@ import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
-/** The fields that `reply.helmet()` sets: they are the same in every answer. */
+/** Names of the headers that `reply.helmet()` sets. Their values are the same in every answer. */
 export const securityHeaders = [
   'content-security-policy',
   'cross-origin-opener-policy',
@@ -18,9 +18,9 @@ export const securityHeaders = [
   'x-xss-protection',
 ]
 
-/** The security headers of every answer. */
+/** Adds the security headers to every answer. */
 async function securityPlugin(app: FastifyInstance) {
-  // A hit carries those stored with it; the cache asks for them on a miss.
+  // Cached routes store the headers with the answer: the cache sets them on a miss.
   app.addHook('onRoute', (route) => {
     if (route.config?.cache !== undefined) route.helmet = false
   })

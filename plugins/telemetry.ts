@@ -1,22 +1,23 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { runningTelemetry } from '../telemetry/running.ts'
-import { operational } from './metrics/index.ts'
+import { operationalPaths } from './metrics/index.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The id of the request's trace, kept or not; undefined without telemetry. */
+    /** The request's trace id, sampled or not; undefined without telemetry. */
     readonly traceId: string | undefined
   }
 }
 
-/** Milliseconds for sending what is left at the end, and for all of the end. */
-const flush = 3000
-const closing = 9500
+/** Maximum milliseconds for the last flush. */
+const maxFlush = 3000
+/** Maximum milliseconds from the begin of closing to the end of the flush. */
+const closeBudget = 9500
 
 /**
- * Ties the service to the telemetry that was preloaded, if any. Comes before the other plugins, so that
- * its `onClose` is the last and what they log at the end is sent too.
+ * Connects the service to the preloaded telemetry, if any. It is registered before the other plugins, so
+ * that its `onClose` runs last and also sends what they log while closing.
  */
 async function telemetryPlugin(app: FastifyInstance) {
   const telemetry = runningTelemetry()
@@ -27,21 +28,21 @@ async function telemetryPlugin(app: FastifyInstance) {
   })
   if (telemetry === undefined) return
   await app.register(telemetry.requestSpans)
-  let began = performance.now()
+  let closingSince = performance.now()
   app.addHook('onRoute', (route) => {
-    if (operational.test(route.url)) route.config = { ...route.config, otel: false }
+    if (operationalPaths.test(route.url)) route.config = { ...route.config, otel: false }
   })
-  // A hit is never here: what is left out of the traces and found in the cache costs nothing at all.
+  // Hits end before this hook, so an unsampled hit pays nothing for its context.
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    telemetry.follow(request, () => done(null, payload))
+    telemetry.withTraceId(request, () => done(null, payload))
   })
-  app.addHook('onReady', async () => telemetry.watch(app))
+  app.addHook('onReady', async () => telemetry.observe(app))
   app.addHook('preClose', async () => {
-    began = performance.now()
+    closingSince = performance.now()
   })
   app.addHook('onClose', async () => {
-    const left = closing - (performance.now() - began)
-    await telemetry.shutdown(Math.max(500, Math.min(flush, left)))
+    const left = closeBudget - (performance.now() - closingSince)
+    await telemetry.shutdown(Math.max(500, Math.min(maxFlush, left)))
   })
 }
 

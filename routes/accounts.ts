@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
-import { emailPattern, findUser, longestEmail, publicUser, type UserRow } from '../db/users.ts'
+import { emailPattern, findUser, maxEmailLength, publicUser, type UserRow } from '../db/users.ts'
 import { passwordLength, passwordProblem } from '../plugins/accounts/password-policy.ts'
 import type { Proof } from '../plugins/accounts/provider.ts'
 import { BadField, Unauthorized } from '../plugins/errors.ts'
@@ -14,7 +14,7 @@ const Credentials = Type.Object(
   {
     email: Type.String({
       pattern: emailPattern,
-      maxLength: longestEmail,
+      maxLength: maxEmailLength,
       description: 'compared without regard to case',
     }),
     password: Type.String({

@@ -10,38 +10,39 @@ import type { Span, SpanProcessor } from '@opentelemetry/sdk-trace-node'
 import type { MetricSource } from './metrics.ts'
 import { exportInterval, type Pipelines } from './otlp.ts'
 
-/** The service needs none of what Azure's distribution would patch. */
-const none = { enabled: false }
+/** Turns off all of the distribution's instrumentations: instrumentations.ts has ours. */
+const disabled = { enabled: false }
 const instrumentationOptions = {
-  http: none,
-  azureSdk: none,
-  mongoDb: none,
-  mySql: none,
-  postgreSql: none,
-  redis: none,
-  redis4: none,
+  http: disabled,
+  azureSdk: disabled,
+  mongoDb: disabled,
+  mySql: disabled,
+  postgreSql: disabled,
+  redis: disabled,
+  redis4: disabled,
 }
 
 /**
- * Starts Azure's distribution of OpenTelemetry; gives what flushes and stops it. Without its own
- * sampler, which keeps five traces a second, or records each request to drop it later: spans that are
- * not sampled are not made, and those that are say how many they stand for (`itemCount`).
+ * Starts Azure's distribution of OpenTelemetry and returns the function that flushes and stops it. The
+ * distribution's own sampler is not used: it keeps five traces a second, or records every request and
+ * drops it later. Here spans of unsampled requests are never created. Sampled spans carry the sample
+ * rate, from which Application Insights computes `itemCount`.
  */
 export function startAzure({
   connectionString,
   resource,
   ratio,
   source,
-  also,
+  otlp,
 }: {
   connectionString: string
   resource: Resource
   ratio: number
   source: MetricSource
-  also: Pipelines | undefined
+  otlp: Pipelines | undefined
 }): () => Promise<unknown> {
   process.env.APPLICATION_INSIGHTS_NO_STATSBEAT ??= 'true'
-  // Nothing on disk: the file system may be read-only, and an instance keeps no state.
+  // No retry files on disk: the file system may be read-only.
   const exporterOptions = { connectionString, disableOfflineStorage: true }
   const ownMetrics = new OwnMetricReader({
     exporter: new AzureMonitorMetricExporter(exporterOptions),
@@ -53,37 +54,38 @@ export function startAzure({
     azureMonitorExporterOptions: exporterOptions,
     resource,
     instrumentationOptions,
-    // Derived from the spans, so wrong as soon as these are sampled; ours count every request.
+    // Derived from spans, so wrong once these are sampled. Our own metrics count every request.
     enableStandardMetrics: false,
     enablePerformanceCounters: false,
     enableLiveMetrics: false,
     enableTraceBasedSamplingForLogs: false,
-    spanProcessors: [standFor(ratio), ...(also?.spanProcessors ?? [])],
-    logRecordProcessors: also?.logRecordProcessors ?? [],
-    metricReaders: [ownMetrics, ...(also?.metricReaders ?? [])],
+    spanProcessors: [markSampleRate(ratio), ...(otlp?.spanProcessors ?? [])],
+    logRecordProcessors: otlp?.logRecordProcessors ?? [],
+    metricReaders: [ownMetrics, ...(otlp?.metricReaders ?? [])],
   })
   restore()
   return shutdownAzureMonitor
 }
 
 /**
- * The distribution takes a sampler of one's choice from the environment only. What is not to be traced
- * has been left out before (sampling.ts).
+ * Sets a sampler that records every span with a sampled parent or no parent, and returns the function that
+ * restores the variable. The distribution reads a custom sampler only from the environment. The real
+ * decision is made before, in sampling.ts.
  */
 function useParentSampler(): () => void {
   const name = 'OTEL_TRACES_SAMPLER'
-  const before = process.env[name]
+  const previous = process.env[name]
   process.env[name] = 'parentbased_always_on'
   return () => {
-    if (before === undefined) delete process.env[name]
-    else process.env[name] = before
+    if (previous === undefined) delete process.env[name]
+    else process.env[name] = previous
   }
 }
 
-/** Application Insights multiplies what it gets by this, in percent. */
+/** The span attribute, in percent, by which Application Insights scales counts. */
 const sampleRate = 'microsoft.sample_rate'
 
-const standFor = (ratio: number): SpanProcessor => ({
+const markSampleRate = (ratio: number): SpanProcessor => ({
   onStart(span: Span) {
     if (ratio < 1) span.setAttribute(sampleRate, ratio * 100)
   },
@@ -93,8 +95,8 @@ const standFor = (ratio: number): SpanProcessor => ({
 })
 
 /**
- * Exports the service's own metrics and nothing of the SDK's, for which the distribution has a reader
- * of its own that takes no other source.
+ * Exports only the service's own metrics. The distribution has its own reader for the SDK's metrics,
+ * and that reader accepts no other producer.
  */
 class OwnMetricReader extends PeriodicExportingMetricReader {
   producer: MetricProducer | undefined

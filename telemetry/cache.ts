@@ -2,21 +2,21 @@ import { context, ROOT_CONTEXT, type Span, SpanStatusCode, trace } from '@opente
 import type { LookupResult } from '../plugins/cache/lookup.ts'
 import type { Cache, Leader, Outcome } from '../plugins/cache/protocol.ts'
 
-/** What the request's span says of the cache. */
+/** The attributes that describe a cache lookup on a span. */
 const attribute = { key: 'anime_api.cache.key', status: 'anime_api.cache.status' }
 
 /**
- * Puts a span around each lookup, each join of a query and each store, as children of the request's span,
- * which gets key and status too. The cache itself knows nothing of it. A request that is not sampled
- * pays for one read of the active span.
+ * Wraps lookup, join and store of the cache in spans, children of the request's span, which gets key and
+ * status too. The cache does not depend on OpenTelemetry. An unsampled request pays for one read of the
+ * active span.
  */
 export function traceCache(cache: Cache): void {
   const { lookup, join, store } = cache
 
   cache.lookup = (key) => {
-    const parent = recording()
+    const parent = recordingSpan()
     if (parent === undefined) return lookup(key)
-    return within(
+    return withSpan(
       'cache lookup',
       key,
       () => lookup(key),
@@ -25,9 +25,9 @@ export function traceCache(cache: Cache): void {
   }
 
   cache.join = (wanted, seen, left) => {
-    const parent = recording()
+    const parent = recordingSpan()
     if (parent === undefined) return join(wanted, seen, left)
-    return within(
+    return withSpan(
       'cache wait',
       wanted.key,
       () => join(wanted, seen, left),
@@ -36,8 +36,8 @@ export function traceCache(cache: Cache): void {
   }
 
   cache.store = (fill, answer) => {
-    if (recording() === undefined) return store(fill, answer)
-    return within(
+    if (recordingSpan() === undefined) return store(fill, answer)
+    return withSpan(
       'cache store',
       fill.key,
       () => store(fill, answer),
@@ -56,16 +56,16 @@ function describeLookup(status: string, key: string, span: Span, parent: Span): 
   parent.setAttribute(attribute.key, key)
 }
 
-function recording(): Span | undefined {
+function recordingSpan(): Span | undefined {
   const active = context.active()
-  // Nearly always, and cheaper than to look for a span there.
+  // The common case, and cheaper than a search for a span.
   if (active === ROOT_CONTEXT) return undefined
   const span = trace.getSpan(active)
   return span?.isRecording() ? span : undefined
 }
 
-/** Runs `work` in a span of its own; `describe` gives the span its result. */
-function within<T>(
+/** Runs `work` in a new span; `describe` adds the result to the span. */
+function withSpan<T>(
   name: string,
   key: string,
   work: () => T | Promise<T>,

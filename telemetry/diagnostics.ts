@@ -1,26 +1,26 @@
 import { type DiagLogFunction, DiagLogLevel, diag } from '@opentelemetry/api'
 
-/** A problem that stays is said again after this many milliseconds. */
-const again = 60_000
+/** Minimum milliseconds between two lines about the same problem. */
+const repeatInterval = 60_000
 
 /**
- * Says on stderr what telemetry itself complains of, each thing once a minute: an absent collector is
- * worth a line, and never a full log. `level` is OTEL_LOG_LEVEL.
+ * Writes OpenTelemetry's own diagnostics to stderr, each message at most once a minute, so that an
+ * unreachable collector does not fill the log. `level` is OTEL_LOG_LEVEL.
  */
-export function reportProblems(level = 'warn'): void {
-  const said = new Map<string, number>()
-  const say: DiagLogFunction = (message, ...rest) => {
+export function writeDiagnostics(level = 'warn'): void {
+  const lastWritten = new Map<string, number>()
+  const write: DiagLogFunction = (message, ...rest) => {
     const text = [message, ...rest.map(String)].join(' ').slice(0, 300)
     const now = Date.now()
-    const kind = text.replaceAll(/\d+/g, '#')
-    if (now - (said.get(kind) ?? 0) < again) return
-    if (said.size > 100) said.clear()
-    said.set(kind, now)
+    const pattern = text.replaceAll(/\d+/g, '#')
+    if (now - (lastWritten.get(pattern) ?? 0) < repeatInterval) return
+    if (lastWritten.size > 100) lastWritten.clear()
+    lastWritten.set(pattern, now)
     process.stderr.write(`telemetry: ${text}\n`)
   }
   const logLevel = DiagLogLevel[level.toUpperCase() as keyof typeof DiagLogLevel]
   diag.setLogger(
-    { error: say, warn: say, info: say, debug: say, verbose: say },
+    { error: write, warn: write, info: write, debug: write, verbose: write },
     { logLevel: logLevel ?? DiagLogLevel.WARN, suppressOverrideMessage: true },
   )
 }

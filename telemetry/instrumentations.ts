@@ -29,55 +29,55 @@ import type {
 } from 'fastify'
 import fp from 'fastify-plugin'
 
-const load = createRequire(import.meta.url)
+const require = createRequire(import.meta.url)
 
 /**
- * What is watched: Fastify's routes, Redis, SQL Server, requests that the service makes itself, and the
- * log. Node's HTTP server is not, or each request would have two server spans.
+ * Instruments Fastify's routes, Redis, SQL Server, outgoing HTTP requests and the log. Node's HTTP server
+ * is left out, or each request would have two server spans.
  */
 export function instrumentations({ REDIS_URL, DATABASE_URL }: NodeJS.ProcessEnv) {
   const fastify = new FastifyOtelInstrumentation({
-    // One span a request; a span for each hook would hide those that say something.
+    // One span per request. Spans of hooks would hide the useful ones.
     instrumentHooks: false,
     instrumentHandler: false,
     recordExceptions: false,
     requestHook: describeRequest,
   })
   const tedious = new TediousInstrumentation()
-  const watched = [
+  const all = [
     fastify,
     new IORedisInstrumentation({ dbStatementSerializer: describeCommand }),
     tedious,
     new UndiciInstrumentation({ requireParentforSpans: true }),
     new PinoInstrumentation(),
   ]
-  // They patch what is required, not what is imported: required here once, what is imported later is
-  // the same, patched.
-  if (REDIS_URL) load('ioredis')
-  if (DATABASE_URL?.startsWith('mssql:')) load('tedious')
-  return { watched, fastify, tedious }
+  // Instrumentations patch modules on `require`, not on `import`. Requiring a module here patches the
+  // instance that the service imports later.
+  if (REDIS_URL) require('ioredis')
+  if (DATABASE_URL?.startsWith('mssql:')) require('tedious')
+  return { all, fastify, tedious }
 }
 
 /**
- * Fastify's plugin, its own hooks run only for requests that are not left out: to ask within them costs
- * each of the others several times what it costs here.
+ * The plugin of @fastify/otel, with its hooks skipped for unsampled requests. Its own way to ignore a
+ * request costs several times as much.
  */
 export function requestSpans(
   fastify: FastifyOtelInstrumentation,
-  leftOut: (request: FastifyRequest) => boolean,
+  isUnsampled: (request: FastifyRequest) => boolean,
 ): FastifyPluginCallback {
   const install = fastify.plugin()
-  const without = {
-    onRequest: leftOut,
-    onResponse: ({ knownTraceId }: FastifyRequest) => knownTraceId === null,
+  const skipConditions = {
+    onRequest: isUnsampled,
+    onResponse: ({ assignedTraceId }: FastifyRequest) => assignedTraceId === null,
   }
   const plugin: FastifyPluginCallback = (app, options, done) => {
     const addHook = app.addHook as (name: string, hook: unknown) => FastifyInstance
     let installing = true
-    app.decorateRequest('knownTraceId', null)
+    app.decorateRequest('assignedTraceId', null)
     app.addHook = function (this: FastifyInstance, name: string, hook: onRequestHookHandler) {
-      const skip = installing ? without[name as keyof typeof without] : undefined
-      return addHook.call(this, name, skip === undefined ? hook : unless(skip, hook))
+      const skip = installing ? skipConditions[name as keyof typeof skipConditions] : undefined
+      return addHook.call(this, name, skip === undefined ? hook : skipWhen(skip, hook))
     } as typeof app.addHook
     install(app, options, done)
     installing = false
@@ -85,7 +85,7 @@ export function requestSpans(
   return fp(plugin, { name: 'request-spans' })
 }
 
-function unless(
+function skipWhen(
   skip: (request: FastifyRequest) => boolean,
   hook: onRequestHookHandler,
 ): onRequestHookHandler {
@@ -95,18 +95,18 @@ function unless(
   }
 }
 
-/** A command and its keys, without what it stores there: an answer may be megabytes. */
+/** A Redis command and its keys, without the values: a cached answer may be megabytes. */
 function describeCommand(name: string, args: unknown[]): string {
   if (/^auth$/i.test(name)) return name
   const keys = /^eval/i.test(name) ? args.slice(2, 2 + Number(args[1])) : args.slice(0, 1)
   return [name, ...keys].join(' ')
 }
 
-/** A provider for an instrumentation that would trace what belongs to no request, such as the relay's polls. */
-export function onlyWithin(provider: TracerProvider): TracerProvider {
+/** A tracer provider that creates no root spans, for work outside of requests such as the relay's polls. */
+export function childSpansOnly(provider: TracerProvider): TracerProvider {
   return {
-    getTracer(...named) {
-      const tracer = provider.getTracer(...named)
+    getTracer(...args) {
+      const tracer = provider.getTracer(...args)
       return {
         startSpan: (name, options, parent = context.active()) =>
           trace.getSpan(parent) === undefined
@@ -119,15 +119,15 @@ export function onlyWithin(provider: TracerProvider): TracerProvider {
 }
 
 /**
- * Names the server span and describes it as the conventions for HTTP want it.
+ * Sets the name and attributes of the server span by the semantic conventions for HTTP.
  * https://opentelemetry.io/docs/specs/semconv/http/http-spans/
  */
 function describeRequest(span: Span, request: FastifyRequest): void {
-  request.knownTraceId = span.spanContext().traceId
+  request.assignedTraceId = span.spanContext().traceId
   const { method, url, raw } = request
   const route = request.routeOptions.url
-  span.updateName(nameOf(method, route))
-  const [path, query] = split(url)
+  span.updateName(spanName(method, route))
+  const [path, query] = splitUrl(url)
   const attributes: Attributes = {
     [ATTR_URL_SCHEME]: request.protocol,
     [ATTR_URL_PATH]: path,
@@ -141,19 +141,19 @@ function describeRequest(span: Span, request: FastifyRequest): void {
   span.setAttributes(attributes)
 }
 
-const names = new Map<string, Map<string, string>>()
+const spanNames = new Map<string, Map<string, string>>()
 
-/** One string for all spans of a route: a string for each would be copied about by the collector of garbage. */
-function nameOf(method: string, route: string | undefined): string {
+/** One string for all spans of a route: a new string per span would be work for the garbage collector. */
+function spanName(method: string, route: string | undefined): string {
   if (route === undefined) return method
-  const known = names.get(route) ?? new Map<string, string>()
-  names.set(route, known)
-  const name = known.get(method) ?? `${method} ${route}`
-  known.set(method, name)
+  const byMethod = spanNames.get(route) ?? new Map<string, string>()
+  spanNames.set(route, byMethod)
+  const name = byMethod.get(method) ?? `${method} ${route}`
+  byMethod.set(method, name)
   return name
 }
 
-function split(url: string): [string, string | undefined] {
-  const at = url.indexOf('?')
-  return at < 0 ? [url, undefined] : [url.slice(0, at), url.slice(at + 1)]
+function splitUrl(url: string): [string, string | undefined] {
+  const mark = url.indexOf('?')
+  return mark < 0 ? [url, undefined] : [url.slice(0, mark), url.slice(mark + 1)]
 }

@@ -15,41 +15,42 @@ import {
   ATTR_URL_SCHEME,
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions'
-import { bounds, type Cell } from '../plugins/metrics/durations.ts'
+import { bounds, type Histogram } from '../plugins/metrics/durations.ts'
 import type { Metrics } from '../plugins/metrics/index.ts'
 
 const scope = { name: 'anime-api' }
 
 /**
- * The service counts for itself (plugins/metrics); here its counters become OpenTelemetry's when an
- * exporter asks. So a request costs the same with telemetry as without, and all readers agree.
+ * Converts the service's own counters (plugins/metrics) to OpenTelemetry's when an exporter collects. So
+ * a request costs the same with telemetry as without, and all exporters report the same values.
  */
 export function createMetricSource() {
-  let watched: Metrics | undefined
+  let observed: Metrics | undefined
 
-  /** Counts since the start, or since this producer was last asked. */
+  /** A producer of totals since the start (cumulative) or since its last collection (delta). */
   function producer(
     temporality: AggregationTemporality,
     resource: Resource = emptyResource(),
   ): MetricProducer {
     const started = now()
-    let since = started
+    let lastCollected = started
     const delta = temporality === AggregationTemporality.DELTA
-    const before = new Map<string | Cell, Totals>()
+    const previous = new Map<string | Histogram, Totals>()
 
-    /** What has been added to `totals` since this was last asked, or all of it. */
-    function added(of: string | Cell, totals: Totals): Totals {
+    /** `totals` itself, or for delta what was added since the last collection. */
+    function applyTemporality(of: string | Histogram, totals: Totals): Totals {
       if (!delta) return totals
-      const last = before.get(of)
-      before.set(of, totals)
+      const last = previous.get(of)
+      previous.set(of, totals)
       return last === undefined ? totals : subtract(totals, last)
     }
 
     return {
       collect: async () => {
-        const period = { startTime: delta ? since : started, endTime: now() }
-        since = period.endTime
-        const metrics = watched === undefined ? [] : collect(watched, temporality, period, added)
+        const period = { startTime: delta ? lastCollected : started, endTime: now() }
+        lastCollected = period.endTime
+        const metrics =
+          observed === undefined ? [] : collect(observed, temporality, period, applyTemporality)
         return {
           resourceMetrics: { resource, scopeMetrics: [{ scope, metrics }] },
           errors: [],
@@ -60,8 +61,8 @@ export function createMetricSource() {
 
   return {
     producer,
-    watch(metrics: Metrics) {
-      watched = metrics
+    observe(metrics: Metrics) {
+      observed = metrics
     },
   }
 }
@@ -74,14 +75,14 @@ interface Totals {
   buckets: number[]
 }
 
-type Added = (of: string | Cell, totals: Totals) => Totals
+type ApplyTemporality = (of: string | Histogram, totals: Totals) => Totals
 type Period = Pick<DataPoint<unknown>, 'startTime' | 'endTime'>
 
 function collect(
   metrics: Metrics,
   aggregationTemporality: AggregationTemporality,
   period: Period,
-  added: Added,
+  applyTemporality: ApplyTemporality,
 ): MetricData[] {
   const { hits, misses, bypasses, invalidations, staleReads, entries, bytes } = metrics.cache()
   const { p50, p99, max, utilization } = metrics.eventLoop()
@@ -95,7 +96,7 @@ function collect(
       {
         ...period,
         attributes: {},
-        value: added(name, { count: total, sum: 0, buckets: [] }).count,
+        value: applyTemporality(name, { count: total, sum: 0, buckets: [] }).count,
       },
     ],
   })
@@ -109,42 +110,54 @@ function collect(
   const redisUp =
     redis === undefined
       ? []
-      : [gauge('anime_api.redis.up', Number(redis), '1', 'Whether the cache reaches Redis')]
+      : [gauge('anime_api.redis.up', Number(redis), '1', '1 when the cache can reach Redis')]
   return [
     counter(`${cache}.hits`, hits, 'Answers from the cache'),
-    counter(`${cache}.misses`, misses, 'Answers that the cache did not have'),
-    counter(`${cache}.bypasses`, bypasses, 'Answers that could not be checked'),
+    counter(`${cache}.misses`, misses, 'Answers that were not in the cache'),
+    counter(
+      `${cache}.bypasses`,
+      bypasses,
+      'Answers from the database because Redis was unreachable',
+    ),
     counter(`${cache}.invalidations`, invalidations, 'Answers that a write removed from memory'),
-    counter(`${cache}.stale_reads`, staleReads, 'Wrong answers found by the auditor'),
+    counter(`${cache}.stale_reads`, staleReads, 'Cached answers that the auditor found wrong'),
     gauge(`${cache}.entries`, entries, '{answer}', 'Answers held in memory'),
-    gauge(`${cache}.size`, bytes, 'By', 'Memory that they take'),
-    gauge('anime_api.database.up', Number(database), '1', 'Whether the database can be used'),
+    gauge(`${cache}.size`, bytes, 'By', 'Memory used by cached answers'),
+    gauge('anime_api.database.up', Number(database), '1', '1 when the database is reachable'),
     ...redisUp,
     gauge('nodejs.eventloop.delay.p50', p50 / 1000, 's', 'Of the last second'),
     gauge('nodejs.eventloop.delay.p99', p99 / 1000, 's', 'Of the last second'),
     gauge('nodejs.eventloop.delay.max', max / 1000, 's', 'Of the last second'),
     gauge('nodejs.eventloop.utilization', utilization, '1', 'Of the last second'),
     gauge('process.memory.usage', process.memoryUsage.rss(), 'By', 'Resident memory'),
-    requestDurations(metrics.durations.cells, aggregationTemporality, period, added),
+    requestDurations(
+      metrics.durations.histograms,
+      aggregationTemporality,
+      period,
+      applyTemporality,
+    ),
   ]
 }
 
 /** https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpserverrequestduration */
 function requestDurations(
-  cells: readonly Cell[],
+  histograms: readonly Histogram[],
   aggregationTemporality: AggregationTemporality,
   period: Period,
-  added: Added,
+  applyTemporality: ApplyTemporality,
 ): MetricData {
-  const dataPoints = cells
-    .map((cell) => {
-      const { count, sum, buckets } = cell
-      return { cell, totals: added(cell, { count, sum: sum / 1000, buckets: [...buckets] }) }
+  const dataPoints = histograms
+    .map((histogram) => {
+      const { count, sum, buckets } = histogram
+      return {
+        histogram,
+        totals: applyTemporality(histogram, { count, sum: sum / 1000, buckets: [...buckets] }),
+      }
     })
     .filter(({ totals }) => totals.count > 0)
-    .map(({ cell, totals: { count, sum, buckets } }) => ({
+    .map(({ histogram, totals: { count, sum, buckets } }) => ({
       ...period,
-      attributes: attributesOf(cell),
+      attributes: attributesOf(histogram),
       value: {
         count,
         sum,
@@ -165,7 +178,7 @@ function requestDurations(
   }
 }
 
-function attributesOf({ method, route, status, cache }: Cell): Attributes {
+function attributesOf({ method, route, status, cache }: Histogram): Attributes {
   return {
     [ATTR_HTTP_REQUEST_METHOD]: method,
     [ATTR_URL_SCHEME]: 'http',
@@ -176,7 +189,7 @@ function attributesOf({ method, route, status, cache }: Cell): Attributes {
   }
 }
 
-/** The bounds of the outermost buckets in use; the exact extremes are not kept. */
+/** The outer bounds of the used buckets, since exact minimum and maximum are not recorded. */
 function extremes(buckets: number[]): { min: number; max: number } {
   const first = buckets.findIndex((count) => count > 0)
   const last = buckets.findLastIndex((count) => count > 0)

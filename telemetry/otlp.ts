@@ -21,8 +21,8 @@ import type { MetricSource } from './metrics.ts'
 export type Pipelines = ReturnType<typeof otlpPipelines>
 
 /**
- * Traces, metrics and logs by OTLP over HTTP with protobuf, batched in memory of a bounded size. The
- * exporters read OTEL_EXPORTER_OTLP_* and the batches OTEL_BSP_*, OTEL_BLRP_* and OTEL_METRIC_EXPORT_*.
+ * Exports traces, metrics and logs by OTLP over HTTP with protobuf, from bounded queues in memory. The
+ * exporters read OTEL_EXPORTER_OTLP_*, the queues OTEL_BSP_*, OTEL_BLRP_* and OTEL_METRIC_EXPORT_*.
  */
 export function otlpPipelines(source: MetricSource) {
   return {
@@ -39,10 +39,10 @@ export function otlpPipelines(source: MetricSource) {
   }
 }
 
-/** OTEL_METRIC_EXPORT_INTERVAL in milliseconds, one minute unless given. */
+/** OTEL_METRIC_EXPORT_INTERVAL in milliseconds, one minute by default. */
 export const exportInterval = () => Number(process.env.OTEL_METRIC_EXPORT_INTERVAL) || 60_000
 
-/** Makes the pipelines those of the OpenTelemetry API; gives what flushes and stops them. */
+/** Registers the pipelines with the OpenTelemetry API; returns the function that flushes and stops them. */
 export function startOtlp({
   resource,
   pipelines,
@@ -51,7 +51,7 @@ export function startOtlp({
   pipelines: Pipelines
 }): () => Promise<unknown> {
   const { spanProcessors, logRecordProcessors, metricReaders } = pipelines
-  // What is not to be traced has been left out before (sampling.ts).
+  // sampling.ts has already skipped the unsampled requests.
   const sampler = new ParentBasedSampler({ root: new AlwaysOnSampler() })
   const tracers = new NodeTracerProvider({ resource, sampler, spanProcessors })
   const meters = new MeterProvider({ resource, readers: metricReaders })

@@ -11,12 +11,12 @@ import type { LogEvent } from 'kysely'
 import { queryChannel } from '../db/query-log.ts'
 
 /**
- * A span for each SQLite query of a sampled request, made when the query has ended (SQL Server's come
- * from the instrumentation of its driver). The text has placeholders for values, so it may be shown.
+ * Creates a span for each finished SQLite query of a sampled request. Spans of SQL Server's queries come
+ * from the driver's instrumentation. The query text has placeholders for values, so it shows no data.
  * https://opentelemetry.io/docs/specs/semconv/database/database-spans/
  */
 export function traceQueries(): void {
-  // Asked for here, not when the module is loaded: what came before the exporters were set up is void.
+  // Not at module load: a tracer from before the exporters were set up does nothing.
   const tracer = trace.getTracer('anime-api')
   subscribe(queryChannel, (message) => {
     if (!trace.getActiveSpan()?.isRecording()) return

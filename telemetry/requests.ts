@@ -4,22 +4,22 @@ import { callerTrace, newTraceId } from './sampling.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The trace id, once it is known: from the start where the request is traced. */
-    knownTraceId: string | null
+    /** The trace id: set at the start of a traced request, on first use otherwise. */
+    assignedTraceId: string | null
   }
 }
 
-/** The trace id of a request, traced or not: its own, its caller's, or a new one. */
+/** The trace id of a request, traced or not: that of its span, its caller's, or a new one. */
 export function traceIdOf(request: FastifyRequest): string {
-  request.knownTraceId ??= callerTrace(request.headers.traceparent)?.id ?? newTraceId()
-  return request.knownTraceId
+  request.assignedTraceId ??= callerTrace(request.headers.traceparent)?.id ?? newTraceId()
+  return request.assignedTraceId
 }
 
 /**
- * Runs the rest of a request that is not traced under its trace id all the same, for the log's sake and
- * so that nothing in it begins a trace of its own.
+ * Runs `next` in the request's trace. An untraced request gets a context with its trace id and without the
+ * sampled flag: its log lines carry the id, and its calls start no traces of their own.
  */
-export function follow(request: FastifyRequest, next: () => void): void {
+export function withTraceId(request: FastifyRequest, next: () => void): void {
   const active = trace.getActiveSpan()
   if (active !== undefined && isSpanContextValid(active.spanContext())) {
     next()

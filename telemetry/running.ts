@@ -2,21 +2,21 @@ import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import type { Cache } from '../plugins/cache/protocol.ts'
 import type { Metrics } from '../plugins/metrics/index.ts'
 
-/** The telemetry that was preloaded, as the service sees it. */
+/** The service's interface to the preloaded telemetry. */
 export interface Telemetry {
-  /** Publishes `metrics` and traces what is asked of `cache`. */
-  watch: (service: { metrics: Metrics; cache: Cache }) => void
-  /** A span around each request that is traced. */
+  /** Exports `metrics` and traces the calls of `cache`. */
+  observe: (service: { metrics: Metrics; cache: Cache }) => void
+  /** Creates the server spans of sampled requests. */
   requestSpans: FastifyPluginCallback
   /** The trace id of a request, traced or not. */
   traceIdOf: (request: FastifyRequest) => string
-  /** Runs the rest of a request under its trace id where it is not traced. */
-  follow: (request: FastifyRequest, next: () => void) => void
-  /** Sends what is left, for at most `limit` milliseconds, and stops. Never rejects. */
+  /** Runs `next` in a context that has the request's trace id, traced or not. */
+  withTraceId: (request: FastifyRequest, next: () => void) => void
+  /** Flushes the queues for at most `limit` milliseconds, and stops. Never rejects. */
   shutdown: (limit: number) => Promise<void>
 }
 
-// This file loads nothing of OpenTelemetry: the service imports it whether there is telemetry or not.
+// This file must not load OpenTelemetry: the service imports it even when telemetry is off.
 let running: Telemetry | undefined
 
 export const runningTelemetry = () => running

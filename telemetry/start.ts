@@ -18,67 +18,67 @@ import {
 import project from '../package.json' with { type: 'json' }
 import { startAzure } from './azure.ts'
 import { traceCache } from './cache.ts'
-import { reportProblems } from './diagnostics.ts'
-import { instrumentations, onlyWithin, requestSpans } from './instrumentations.ts'
+import { writeDiagnostics } from './diagnostics.ts'
+import { childSpansOnly, instrumentations, requestSpans } from './instrumentations.ts'
 import { createMetricSource } from './metrics.ts'
 import { otlpPipelines, startOtlp } from './otlp.ts'
 import { traceQueries } from './queries.ts'
-import { follow, traceIdOf } from './requests.ts'
+import { traceIdOf, withTraceId } from './requests.ts'
 import { setRunning } from './running.ts'
-import { createSampling } from './sampling.ts'
+import { createSampler } from './sampling.ts'
 
 /**
  * Starts OpenTelemetry with the exporters that the environment asks for: Azure Monitor, OTLP over
- * HTTP, or both. To be called before the modules that it watches are loaded.
- * @throws Error when a setting is no good
+ * HTTP, or both. Call it before the modules that it instruments are loaded.
+ * @throws Error when a setting is invalid
  */
 export function startTelemetry(env: NodeJS.ProcessEnv = process.env): void {
-  reportProblems(env.OTEL_LOG_LEVEL)
+  writeDiagnostics(env.OTEL_LOG_LEVEL)
   const source = createMetricSource()
   const ratio = samplingRatio(env)
   const resource = describeService()
   const connectionString = env.APPLICATIONINSIGHTS_CONNECTION_STRING
   const otlp = env.OTEL_EXPORTER_OTLP_ENDPOINT ? otlpPipelines(source) : undefined
-  // Azure's distribution resets the global API, so it comes first, and carries OTLP along.
+  // Azure's distribution sets the global API itself, so with both it also runs the OTLP pipelines.
   const stop = connectionString
-    ? startAzure({ connectionString, resource, ratio, source, also: otlp })
+    ? startAzure({ connectionString, resource, ratio, source, otlp })
     : startOtlp({ resource, pipelines: otlp! })
   const tracerProvider = trace.getTracerProvider()
-  const { watched, fastify, tedious } = instrumentations(env)
+  const { all, fastify, tedious } = instrumentations(env)
   registerInstrumentations({
     tracerProvider,
     loggerProvider: logs.getLoggerProvider(),
-    instrumentations: watched,
+    instrumentations: all,
   })
-  tedious.setTracerProvider(onlyWithin(tracerProvider))
+  tedious.setTracerProvider(childSpansOnly(tracerProvider))
   traceQueries()
   setRunning({
-    watch({ metrics, cache }) {
-      source.watch(metrics)
+    observe({ metrics, cache }) {
+      source.observe(metrics)
       traceCache(cache)
     },
-    requestSpans: requestSpans(fastify, createSampling(ratio)),
+    requestSpans: requestSpans(fastify, createSampler(ratio)),
     traceIdOf,
-    follow,
+    withTraceId,
     shutdown: async (limit) => {
-      const elapsed = sleep(limit, undefined, { ref: false })
-      await Promise.race([stop().catch(() => {}), elapsed])
+      const timeout = sleep(limit, undefined, { ref: false })
+      await Promise.race([stop().catch(() => {}), timeout])
     },
   })
 }
 
-/** Who sends: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over what is found here. */
+/** The resource of all signals. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override these values. */
 function describeService(): Resource {
-  const found = resourceFromAttributes({
+  const defaults = resourceFromAttributes({
     [ATTR_SERVICE_NAME]: project.name,
     [ATTR_SERVICE_VERSION]: project.version,
     [ATTR_SERVICE_INSTANCE_ID]: `${hostname()}:${process.pid}`,
     'host.name': hostname(),
   })
   const detected = detectResources({ detectors: [envDetector] })
-  return defaultResource().merge(found).merge(detected)
+  return defaultResource().merge(defaults).merge(detected)
 }
 
-/** The share of traces that are kept: OTEL_TRACES_SAMPLER_ARG, all unless given; config.ts checks it. */
+/** The share of traces to keep, OTEL_TRACES_SAMPLER_ARG, 1 by default. config.ts validates it. */
 const samplingRatio = ({ OTEL_TRACES_SAMPLER_ARG: text }: NodeJS.ProcessEnv): number =>
   Math.min(1, Math.max(0, Number(text || 1) || 0))

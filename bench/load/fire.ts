@@ -1,48 +1,48 @@
 import autocannon, { type Client, type Instance, type Options, type Result } from 'autocannon'
 
-/** One second of a load. */
+/** The answers of one second. */
 export interface Second {
   /** Seconds since the load began. */
   at: number
   answers: number
   hits: number
-  /** Answers that say what the cache did. */
-  asked: number
+  /** Answers with a `Cache-Status`. */
+  withCacheStatus: number
   failures: number
-  /** Milliseconds of each answer. */
+  /** Milliseconds per answer. */
   times: number[]
 }
 
-export interface Fired {
+export interface LoadResult {
   seconds: Second[]
-  /** Milliseconds of each answer, sorted. */
+  /** Milliseconds per answer, sorted. */
   times: number[]
   answers: number
   hits: number
-  asked: number
+  withCacheStatus: number
   /** Answers by status. */
   statuses: Map<number, number>
-  /** 5xx, and connections lost. */
+  /** 5xx answers and lost connections. */
   failures: number
   elapsed: number
-  /** It was ended since too much failed. */
+  /** True if the load was stopped because of too many failures. */
   stopped: boolean
-  /** What the cache said of the last answer. */
+  /** `Cache-Status` of the last answer. */
   cacheStatus: string
 }
 
-/** How many answers there must be before a share of failures says anything. */
-const enough = 20
+/** Number of answers below which the share of failures is ignored. */
+const minAnswers = 20
 
 /**
- * Fires requests by autocannon and keeps what each answer took and what the cache said to it; ends
- * early when more than `maxFailures` (0 to 1) of them fail. `onSecond` hears of each second.
+ * Sends requests with autocannon and records duration and `Cache-Status` of each answer. Stops early when
+ * more than `maxFailures` (0 to 1) of them fail. `onSecond` is called after each second.
  */
 export async function fire(
   options: Options,
   maxFailures: number,
   onSecond: (second: Second) => void = () => {},
-): Promise<Fired> {
+): Promise<LoadResult> {
   const started = performance.now()
   const statuses = new Map<number, number>()
   const seconds: Second[] = []
@@ -54,7 +54,7 @@ export async function fire(
     let second = seconds.at(-1)
     if (second?.at !== at) {
       if (second !== undefined) onSecond(second)
-      second = { at, answers: 0, hits: 0, asked: 0, failures: 0, times: [] }
+      second = { at, answers: 0, hits: 0, withCacheStatus: 0, failures: 0, times: [] }
       seconds.push(second)
     }
     return second
@@ -62,19 +62,19 @@ export async function fire(
 
   const setupClient = (client: Client) => {
     client.on('headers', (head) => {
-      const said = cacheStatusOf(head as unknown as { headers: string[] })
-      if (said === undefined) return
-      cacheStatus = said
+      const value = cacheStatusOf(head as unknown as { headers: string[] })
+      if (value === undefined) return
+      cacheStatus = value
       const second = current()
-      second.asked += 1
-      if (/;\s*hit/.test(said)) second.hits += 1
+      second.withCacheStatus += 1
+      if (/;\s*hit/.test(value)) second.hits += 1
     })
     options.setupClient?.(client)
   }
   const instance = autocannon({ ...options, setupClient }) as unknown as Instance & Promise<Result>
-  const judge = () => {
+  const stopIfFailing = () => {
     const answers = total(seconds, 'answers') + total(seconds, 'failures')
-    if (answers < enough || total(seconds, 'failures') <= maxFailures * answers) return
+    if (answers < minAnswers || total(seconds, 'failures') <= maxFailures * answers) return
     stopped = true
     instance.stop()
   }
@@ -85,11 +85,11 @@ export async function fire(
     second.times.push(time)
     if (status < 500) return
     second.failures += 1
-    judge()
+    stopIfFailing()
   })
   instance.on('reqError', () => {
     current().failures += 1
-    judge()
+    stopIfFailing()
   })
   await instance
   const elapsed = (performance.now() - started) / 1000
@@ -103,15 +103,17 @@ export async function fire(
     times: seconds.flatMap(({ times }) => times).sort((a, b) => a - b),
     answers: total(seconds, 'answers'),
     hits: total(seconds, 'hits'),
-    asked: total(seconds, 'asked'),
+    withCacheStatus: total(seconds, 'withCacheStatus'),
     failures: total(seconds, 'failures'),
   }
 }
 
-export const total = (seconds: Second[], name: 'answers' | 'hits' | 'asked' | 'failures'): number =>
-  seconds.reduce((sum, second) => sum + second[name], 0)
+export const total = (
+  seconds: Second[],
+  name: 'answers' | 'hits' | 'withCacheStatus' | 'failures',
+): number => seconds.reduce((sum, second) => sum + second[name], 0)
 
-/** The `share` (0 to 1) of sorted times lies at or below this; NaN of none. */
+/** The percentile `share` (0 to 1) of sorted times; NaN if there are none. */
 export const percentile = (sorted: number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
 

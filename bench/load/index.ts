@@ -3,22 +3,22 @@ import { parseArgs } from 'node:util'
 import { readOptions } from '../../test/support/options.ts'
 import { type Level, loadMixed } from './mixed.ts'
 import { duration, renderReport } from './report.ts'
-import { playStory, type Step } from './story.ts'
+import { playScenario, type Step } from './scenario.ts'
 import { findTarget } from './target.ts'
 
 const usage = `usage: npm run load -- [options]
 
-Plays the original's story one request at a time, then a mixed load at several levels, and writes what
-came of it to load-report.html. Without --url it starts a service of its own on a fresh database
-(with REDIS_URL of the environment, if there is one).
+Repeats the original's measurements one request at a time, then applies a mixed load at several levels, and
+writes load-report.html. Without --url it starts a service on a new database (with REDIS_URL of the
+environment, if set).
 
-  --url URL             load this service; the load stops when too much fails
-  --admin EMAIL         with --password (or LOAD_PASSWORD): an admin of that service, for the inserts; what is
-  --password PASSWORD   inserted is removed, a user load-...@example.com and an empty cache stay behind
-  --connections LIST    levels of the mixed load (default 1,10,50)
-  --seconds N           how long each level lasts (default 8)
-  --max-failures N      stop at more than so many percent of failures (default 5)
-  --report FILE         (default load-report.html)`
+  --url URL             load this service
+  --admin EMAIL         an admin of that service, for the inserts. Inserted titles are removed afterwards;
+  --password PASSWORD   a user load-...@example.com and an emptied cache remain. Or set LOAD_PASSWORD
+  --connections LIST    connections of each level (default 1,10,50)
+  --seconds N           seconds per level (default 8)
+  --max-failures N      stop when more than N percent fail (default 5)
+  --report FILE         file to write (default load-report.html)`
 
 function parse() {
   const { values } = parseArgs({
@@ -36,10 +36,10 @@ function parse() {
   const levels = values.connections.split(',').map(Number)
   const [seconds, maxFailures] = [Number(values.seconds), Number(values['max-failures']) / 100]
   if (!levels.every((level) => Number.isInteger(level) && level > 0)) {
-    throw new Error('--connections takes whole numbers above 0, with commas between them')
+    throw new Error('--connections takes whole numbers above 0, separated by commas')
   }
-  if (!(seconds >= 1)) throw new Error('--seconds takes 1 and more')
-  if (!(maxFailures >= 0)) throw new Error('--max-failures takes 0 and more')
+  if (!(seconds >= 1)) throw new Error('--seconds takes 1 or more')
+  if (!(maxFailures >= 0)) throw new Error('--max-failures takes 0 or more')
   if (values.admin !== undefined && values.password === undefined) {
     throw new Error('--admin needs --password, or LOAD_PASSWORD')
   }
@@ -57,12 +57,12 @@ else {
 
 async function run({ levels, seconds, maxFailures, ...values }: ReturnType<typeof parse>) {
   const target = await findTarget(values)
-  const began = new Date()
+  const startedAt = new Date()
   try {
     console.log(`loading ${target.url}`)
     if (target.admin === undefined) console.log('no admin: the inserts are left out')
-    const steps = await playStory(target, (step) => console.log(`  ${describeStep(step)}`))
-    const done = await loadMixed(
+    const steps = await playScenario(target, (step) => console.log(`  ${describeStep(step)}`))
+    const results = await loadMixed(
       target,
       { levels, seconds, maxFailures },
       (connections, second) => {
@@ -72,11 +72,16 @@ async function run({ levels, seconds, maxFailures, ...values }: ReturnType<typeo
         console.log(`  ${level}, second ${second.at + 1}: ${rate} answers${failures}`)
       },
     )
-    console.log(`\n${tableOf(done)}`)
-    const page = renderReport({ url: values.url ?? 'a service of its own', began, steps, done })
+    console.log(`\n${tableOf(results)}`)
+    const page = renderReport({
+      url: values.url ?? 'a service started by the load test',
+      startedAt,
+      steps,
+      results,
+    })
     writeFileSync(values.report, page)
-    console.log(`\n${values.report} has the pictures`)
-    if (done.at(-1)?.stopped) {
+    console.log(`\nreport: ${values.report}`)
+    if (results.at(-1)?.stopped) {
       console.error(`stopped: more than ${values['max-failures']} % failed`)
       process.exitCode = 1
     }
@@ -86,8 +91,8 @@ async function run({ levels, seconds, maxFailures, ...values }: ReturnType<typeo
 }
 
 function describeStep({ title, milliseconds, status, cache, original }: Step): string {
-  const there = original === undefined ? '' : ` (the original: ${original} s)`
-  return `${title}: ${duration(milliseconds)}, ${status} ${cache}${there}`
+  const comparison = original === undefined ? '' : ` (the original: ${original} s)`
+  return `${title}: ${duration(milliseconds)}, ${status} ${cache}${comparison}`
 }
 
 function tableOf(levels: Level[]): string {

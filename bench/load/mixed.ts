@@ -1,21 +1,21 @@
 import type { Request } from 'autocannon'
-import { type Fired, fire, percentile } from './fire.ts'
+import { fire, type LoadResult, percentile } from './fire.ts'
 import type { Target } from './target.ts'
 
-/** How the service did with so many connections. */
-export interface Level extends Fired {
+/** The results at one number of connections. */
+export interface Level extends LoadResult {
   connections: number
   rate: number
   p50: number
   p95: number
   p99: number
-  /** 0 to 1; NaN where nothing was asked of the cache. */
+  /** 0 to 1; NaN if no answer had a `Cache-Status`. */
   hitRatio: number
 }
 
 export interface MixedOptions {
   levels: number[]
-  /** Seconds a level. */
+  /** Seconds per level. */
   seconds: number
   maxFailures: number
 }
@@ -23,10 +23,10 @@ export interface MixedOptions {
 const types = ['TV', 'MOVIE', 'OVA', 'ONA', 'SPECIAL', 'MUSIC']
 
 /**
- * What a catalogue's readers ask for: mostly pages, some titles and counts, and now and then something
- * that nobody has asked before. In an order that is the same in every run.
+ * The requests of typical readers: mostly pages, some titles and genre counts, and a few with parameters
+ * that never repeat. The order is the same in every run.
  */
-function readers(): Request[] {
+function readRequests(): Request[] {
   const paths: string[] = []
   for (let index = 0; index < 200; index += 1) {
     const type = types[index % types.length]
@@ -44,63 +44,66 @@ function readers(): Request[] {
 }
 
 /**
- * Loads the service at each level in turn, with a write a second where an admin is at hand; ends with
- * the level at which too much fails.
+ * Loads the service at each level in turn, with one write per second if there is an admin. Stops after the
+ * first level with too many failures.
  */
 export async function loadMixed(
   target: Target,
   { levels, seconds, maxFailures }: MixedOptions,
-  say: (connections: number, second: { at: number; answers: number; failures: number }) => void,
+  onSecond: (
+    connections: number,
+    second: { at: number; answers: number; failures: number },
+  ) => void,
 ): Promise<Level[]> {
-  const done: Level[] = []
+  const results: Level[] = []
   for (const connections of levels) {
     const writes = target.admin === undefined ? undefined : startWriting(target.url, target.admin)
-    const fired = await fire(
+    const result = await fire(
       {
         url: target.url,
         connections,
         duration: seconds,
         timeout: 30,
         headers: target.user ?? {},
-        requests: readers(),
+        requests: readRequests(),
       },
       maxFailures,
-      (second) => say(connections, second),
+      (second) => onSecond(connections, second),
     )
     await writes?.stop()
-    const { times, answers, elapsed, hits, asked } = fired
-    done.push({
-      ...fired,
+    const { times, answers, elapsed, hits, withCacheStatus } = result
+    results.push({
+      ...result,
       connections,
       rate: answers / elapsed,
       p50: percentile(times, 0.5),
       p95: percentile(times, 0.95),
       p99: percentile(times, 0.99),
-      hitRatio: hits / asked,
+      hitRatio: hits / withCacheStatus,
     })
-    if (fired.stopped) break
+    if (result.stopped) break
   }
-  return done
+  return results
 }
 
-/** Adds a title every second and takes it away again, so that the cache has something to forget. */
+/** Inserts and deletes a title every second, so that the cache has to invalidate answers. */
 function startWriting(url: string, admin: Record<string, string>) {
   const headers = { ...admin, 'content-type': 'application/json' }
   const write = async () => {
     const body = JSON.stringify({ title: 'Load test', type: 'TV', year: 2026 })
-    const made = await fetch(`${url}/v1/animes`, { method: 'POST', headers, body })
-    if (made.status !== 201) return
-    const { id } = (await made.json()) as { id: number }
+    const created = await fetch(`${url}/v1/animes`, { method: 'POST', headers, body })
+    if (created.status !== 201) return
+    const { id } = (await created.json()) as { id: number }
     await fetch(`${url}/v1/animes/${id}`, { method: 'DELETE', headers: admin })
   }
-  let writing = Promise.resolve()
+  let lastWrite = Promise.resolve()
   const timer = setInterval(() => {
-    writing = writing.then(write).catch(() => {})
+    lastWrite = lastWrite.then(write).catch(() => {})
   }, 1000)
   return {
     stop: () => {
       clearInterval(timer)
-      return writing
+      return lastWrite
     },
   }
 }

@@ -1,4 +1,4 @@
-/* Pictures as SVG in text: a report must open anywhere, with no script and no network. */
+/* Charts as inline SVG: the report must open anywhere, without scripts or network. */
 
 const size = { width: 420, height: 200, left: 58, right: 14, top: 12, bottom: 36 }
 const inner = {
@@ -10,26 +10,26 @@ export interface Line {
   name: string
   /** One of the classes `c1` to `c4`. */
   colour: string
-  /** A gap where a value is not a number. */
+  /** A NaN value leaves a gap. */
   points: { x: number; y: number }[]
 }
 
 export interface LinePlot {
   lines: Line[]
   xTitle: string
-  /** What stands at the y axis. */
+  /** Formats the labels of the y axis. */
   format: (value: number) => string
   top?: number
-  /** Decades at the y axis, from the one below the least value. */
+  /** Logarithmic y axis in decades, from the one below the smallest value. */
   logarithmic?: boolean
-  /** Values of x at which a mark is set, with what is written there. */
+  /** Vertical marks with their labels. */
   marks?: { x: number; text: string }[]
 }
 
 export const escapeText = (text: string) =>
   text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`)
 
-/** Lines over a linear x axis; y from zero, or by decades. */
+/** Lines over a linear x axis; the y axis is linear from zero, or logarithmic. */
 export function linePlot(plot: LinePlot): string {
   const { lines, xTitle, format, marks = [] } = plot
   const xs = lines.flatMap(({ points }) => points.map(({ x }) => x))
@@ -50,7 +50,7 @@ export function linePlot(plot: LinePlot): string {
       .map((dot) => `<circle class="${colour}" cx="${x(dot.x)}" cy="${y(dot.y)}" r="3"/>`)
       .join('')}`
   })
-  const across = marks.map(({ x: at, text }, index) => {
+  const markLines = marks.map(({ x: at, text }, index) => {
     const anchor = index === marks.length - 1 && marks.length > 1 && x(at) > size.width - 90
     return (
       `<line class="mark" x1="${x(at)}" x2="${x(at)}" y1="${size.top}" y2="${size.top + inner.height}"/>` +
@@ -60,7 +60,7 @@ export function linePlot(plot: LinePlot): string {
   return (
     svg(
       yAxis(ticks, y, format) +
-        across.join('') +
+        markLines.join('') +
         drawn.join('') +
         `<text class="title" x="${size.left + inner.width / 2}" y="${size.height - 4}" text-anchor="middle">${escapeText(xTitle)}</text>`,
       size.height,
@@ -68,7 +68,7 @@ export function linePlot(plot: LinePlot): string {
   )
 }
 
-/** Pairs of bars on a logarithmic axis: `ours` and, where there is one, `theirs`, in milliseconds. */
+/** Bars in milliseconds on a logarithmic axis: `ours` and, if defined, `theirs`. */
 export function barPlot(
   rows: { name: string; ours: number; theirs: number | undefined }[],
   format: (value: number) => string,
@@ -120,7 +120,7 @@ function yAxis(ticks: number[], y: (value: number) => number, format: (value: nu
     .join('')
 }
 
-/** The ticks of the y axis, and where a value lies on it, from 0 to 1. */
+/** The ticks of the y axis, and the position of a value on it (0 to 1). */
 function scaleOf({ lines, top, logarithmic = false }: LinePlot) {
   const ys = lines.flatMap(({ points }) => points.map(({ y }) => y)).filter(Number.isFinite)
   const highest = top ?? Math.max(...ys, 1e-9)
@@ -136,7 +136,7 @@ function scaleOf({ lines, top, logarithmic = false }: LinePlot) {
   }
 }
 
-/** Four or five round steps from zero to `top` or above. */
+/** Round ticks in four or five steps from zero to `top` or just above. */
 function niceTicks(top: number): number[] {
   const rough = top / 4
   const magnitude = 10 ** Math.floor(Math.log10(rough))

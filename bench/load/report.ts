@@ -2,16 +2,16 @@ import { cpus } from 'node:os'
 import { percentile } from './fire.ts'
 import type { Level } from './mixed.ts'
 import { barPlot, escapeText, linePlot } from './plot.ts'
-import { production, type Step } from './story.ts'
+import { production, type Step } from './scenario.ts'
 
 export interface Report {
   url: string
-  began: Date
+  startedAt: Date
   steps: Step[]
-  done: Level[]
+  results: Level[]
 }
 
-/** Milliseconds in the unit that reads best. */
+/** Formats milliseconds, from one second on in seconds. */
 export function duration(milliseconds: number): string {
   if (Number.isNaN(milliseconds)) return ''
   if (milliseconds >= 1000) return `${Number((milliseconds / 1000).toPrecision(4))} s`
@@ -21,8 +21,8 @@ export function duration(milliseconds: number): string {
 const whole = (value: number) => Math.round(value).toLocaleString('en')
 const percent = (value: number) => `${Number(value.toFixed(1))} %`
 
-/** The whole report as one HTML file that needs nothing else. */
-export function renderReport({ url, began, steps, done }: Report): string {
+/** The report as one self-contained HTML file. */
+export function renderReport({ url, startedAt, steps, results }: Report): string {
   const [cpu] = cpus()
   const machine = `${cpus().length} × ${cpu?.model.trim()}, Node ${process.version}`
   return `<!doctype html>
@@ -35,10 +35,10 @@ export function renderReport({ url, began, steps, done }: Report): string {
 </head>
 <body>
 <h1>Load report</h1>
-<p class="faint">${escapeText(url)} · ${began.toISOString().slice(0, 16).replace('T', ' ')} UTC · client: ${escapeText(machine)}</p>
+<p class="faint">${escapeText(url)} · ${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC · client: ${escapeText(machine)}</p>
 <section>
-<h2>The original’s story</h2>
-<p>One request at a time; the scale is logarithmic. The original’s figures are its own, from other machines and over a network; in production a list took it ${production[0]} s, and ${production[1]} s from its cache.</p>
+<h2>The original’s measurements</h2>
+<p>One request at a time; the scale is logarithmic. The original’s figures were measured on other machines and over a network; in production a list took ${production[0]} s, and ${production[1]} s from its cache.</p>
 ${barPlot(
   steps.map(({ title, milliseconds, original }) => ({
     name: title,
@@ -47,15 +47,15 @@ ${barPlot(
   })),
   duration,
 )}
-${storyTable(steps)}
+${scenarioTable(steps)}
 </section>
-${done.length > 0 ? mixed(done) : ''}
+${results.length > 0 ? mixed(results) : ''}
 </body>
 </html>
 `
 }
 
-function storyTable(steps: Step[]): string {
+function scenarioTable(steps: Step[]): string {
   const rows = steps.map(
     ({ title, request, milliseconds, answers, status, cache, original }) =>
       `<tr><td>${escapeText(title)}</td><td><code>${escapeText(request)}</code></td><td>${status}</td>` +
@@ -66,17 +66,17 @@ function storyTable(steps: Step[]): string {
   return table(['step', 'request', 'status', 'cache', 'here', 'the original', 'faster'], rows)
 }
 
-function mixed(done: Level[]): string {
+function mixed(results: Level[]): string {
   const line = (name: string, colour: string, of: (level: Level) => number) => ({
     name,
     colour,
-    points: done.map((level, index) => ({ x: index, y: of(level) })),
+    points: results.map((level, index) => ({ x: index, y: of(level) })),
   })
-  const marks = done.map(({ connections }, index) => ({ x: index, text: String(connections) }))
-  const stopped = done.at(-1)?.stopped ? '<p class="bad">Stopped: too much failed.</p>' : ''
+  const marks = results.map(({ connections }, index) => ({ x: index, text: String(connections) }))
+  const stopped = results.at(-1)?.stopped ? '<p class="bad">Stopped: too many failures.</p>' : ''
   return `<section>
 <h2>Mixed load</h2>
-<p>Pages, titles, counts, some that nobody asked for before, and a write a second where an admin was at hand.</p>
+<p>Pages, titles, counts, some requests that never repeat, and one write per second if there was an admin.</p>
 ${stopped}
 <div class="plots">
 <figure><h3>Latency by connections</h3>${linePlot({
@@ -96,25 +96,25 @@ ${stopped}
     format: whole,
     marks,
   })}</figure>
-${overTime(done)}
+${overTime(results)}
 </div>
-${levelTable(done)}
+${levelTable(results)}
 </section>`
 }
 
-function overTime(done: Level[]): string {
+function overTime(results: Level[]): string {
   let offset = 0
   const marks: { x: number; text: string }[] = []
-  const seconds = done.flatMap((level) => {
-    const began = offset
-    marks.push({ x: began, text: `${level.connections}` })
-    // The last second of a level is cut short and would look like a fall.
+  const seconds = results.flatMap((level) => {
+    const levelStart = offset
+    marks.push({ x: levelStart, text: `${level.connections}` })
+    // The last second of a level is incomplete and would look like a drop.
     const whole = level.seconds.filter(({ at }) => at + 1 <= level.elapsed)
     offset += whole.length
-    return whole.map((second, index) => ({ ...second, x: began + index }))
+    return whole.map((second, index) => ({ ...second, x: levelStart + index }))
   })
   if (seconds.length < 2) return ''
-  const xTitle = 'time, with the connections where a level begins'
+  const xTitle = 'time; marks: connections of each level'
   const sorted = seconds.map(({ x, times }) => ({ x, times: times.toSorted((a, b) => a - b) }))
   const latency = (share: number) =>
     sorted.map(({ x, times }) => ({ x, y: percentile(times, share) }))
@@ -148,7 +148,10 @@ function overTime(done: Level[]): string {
       {
         name: 'hits',
         colour: 'c1',
-        points: seconds.map(({ x, hits, asked }) => ({ x, y: (100 * hits) / asked })),
+        points: seconds.map(({ x, hits, withCacheStatus }) => ({
+          x,
+          y: (100 * hits) / withCacheStatus,
+        })),
       },
     ],
     xTitle,
@@ -169,8 +172,8 @@ function overTime(done: Level[]): string {
   })}</figure>`
 }
 
-function levelTable(done: Level[]): string {
-  const rows = done.map(
+function levelTable(results: Level[]): string {
+  const rows = results.map(
     ({ connections, answers, rate, p50, p95, p99, hitRatio, failures, statuses }) =>
       `<tr><td>${connections}</td><td>${whole(answers)}</td><td>${whole(rate)}</td><td>${duration(p50)}</td>` +
       `<td>${duration(p95)}</td><td>${duration(p99)}</td><td>${Number.isNaN(hitRatio) ? '' : percent(100 * hitRatio)}</td>` +

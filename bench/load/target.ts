@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { until } from '../../test/support/until.ts'
 import { startService } from '../processes.ts'
 
-/** The service to load, and who may do what there. */
+/** The service to load, with the credentials to use there. */
 export interface Target {
   url: string
-  /** `authorization` fields; undefined where there is no admin to be. */
+  /** `authorization` headers; undefined without an admin. */
   admin: Record<string, string> | undefined
   user: Record<string, string> | undefined
   close: () => Promise<void>
@@ -21,21 +21,20 @@ export interface TargetOptions {
 }
 
 /**
- * The service at `url`, or one of its own: a fresh process on a database of 20,238 titles in a folder
- * that is gone afterwards.
- * @throws Error when it does not answer, or refuses the admin
+ * The service at `url`, or without it a new process on a database of 20,238 titles in a temporary folder.
+ * @throws Error when the service does not answer, or refuses the admin
  */
 export async function findTarget({ url, admin, password }: TargetOptions): Promise<Target> {
-  if (url === undefined) return startOwn()
+  if (url === undefined) return startOwnService()
   const base = url.replace(/\/$/, '')
-  await ask(`${base}/health/live`, { signal: AbortSignal.timeout(10_000) })
+  await fetchFrom(`${base}/health/live`, { signal: AbortSignal.timeout(10_000) })
   if (admin === undefined || password === undefined) {
     return { url: base, admin: undefined, user: undefined, close: async () => {} }
   }
-  return { url: base, ...(await callers(base, admin, password)), close: async () => {} }
+  return { url: base, ...(await signInBoth(base, admin, password)), close: async () => {} }
 }
 
-async function startOwn(): Promise<Target> {
+async function startOwnService(): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'anime-load-'))
   const [email, password] = ['load-admin@example.com', randomBytes(12).toString('base64url')]
   const service = await startService(folder, {
@@ -50,22 +49,22 @@ async function startOwn(): Promise<Target> {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   try {
-    // The admin is made beside the first answers, and its password takes a while to hash.
+    // The service listens before the admin is created.
     const ready = () => signIn(service.base, email, password).catch(() => undefined)
     await until('the admin can sign in', ready)
-    return { url: service.base, ...(await callers(service.base, email, password)), close }
+    return { url: service.base, ...(await signInBoth(service.base, email, password)), close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-async function callers(base: string, email: string, password: string) {
+async function signInBoth(base: string, email: string, password: string) {
   const visitor = `load-${randomBytes(6).toString('hex')}@example.com`
-  const theirs = randomBytes(12).toString('base64url')
+  const visitorPassword = randomBytes(12).toString('base64url')
   const admin = await signIn(base, email, password)
-  await post(`${base}/v1/signup`, { email: visitor, password: theirs })
-  return { admin, user: await signIn(base, visitor, theirs) }
+  await post(`${base}/v1/signup`, { email: visitor, password: visitorPassword })
+  return { admin, user: await signIn(base, visitor, visitorPassword) }
 }
 
 async function signIn(base: string, email: string, password: string) {
@@ -75,17 +74,17 @@ async function signIn(base: string, email: string, password: string) {
 
 async function post(url: string, body: object): Promise<{ accessToken: string }> {
   const headers = { 'content-type': 'application/json' }
-  const answer = await ask(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  const answer = await fetchFrom(url, { method: 'POST', headers, body: JSON.stringify(body) })
   const json = (await answer.json().catch(() => ({}))) as { accessToken: string; detail?: string }
   if (!answer.ok) throw new Error(`${url}: ${answer.status} ${json.detail ?? answer.statusText}`)
   return json
 }
 
 /**
- * Fetch, and who did not answer where nobody did.
- * @throws Error in one line, with the address
+ * Fetch with a better message for failed connections.
+ * @throws Error in one line, with the URL
  */
-export async function ask(url: string, init: RequestInit = {}): Promise<Response> {
+export async function fetchFrom(url: string, init: RequestInit = {}): Promise<Response> {
   return fetch(url, init).catch((error) => {
     throw new Error(`${url} does not answer: ${error.cause?.message ?? error.message}`)
   })

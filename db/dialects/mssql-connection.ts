@@ -5,16 +5,16 @@ import { OutcomeUnknown } from './dialect.ts'
 import { asFault } from './faults.ts'
 import type { MssqlSettings } from './mssql-url.ts'
 
-/** How the server signs us in. */
+/** How a connection signs in. */
 export type Authentication = NonNullable<ConnectionConfiguration['authentication']>
 
-/** Milliseconds that a server has to confirm a cancelled request before the connection is dropped. */
+/** Milliseconds to wait for the confirmation of a cancelled request before the connection is closed. */
 const cancelTimeout = 2000
 
 /**
  * The authentication of `settings`. Without a login it is the Azure identity of this process
- * (AZURE_CLIENT_ID names a user-assigned one), asked for a token by every new connection; the library
- * that does this is loaded only then, and keeps a token no longer than it is good.
+ * (AZURE_CLIENT_ID names a user-assigned one). Each new connection gets its token from @azure/identity,
+ * which caches tokens until they expire and is loaded only in this case.
  */
 export async function authenticationOf({ login }: MssqlSettings): Promise<Authentication> {
   if (login !== undefined) {
@@ -29,8 +29,8 @@ export async function authenticationOf({ login }: MssqlSettings): Promise<Authen
 }
 
 /**
- * Opens a connection. Nothing that happens to it later throws or prints: `closed` tells.
- * @throws Fault when it cannot be had now, or `signal` ends the attempt
+ * Opens a connection. Later errors of the idle connection are not thrown or printed; check `isClosed`.
+ * @throws Fault when the connection cannot be opened, or `signal` aborts the attempt
  */
 export async function openConnection(
   settings: MssqlSettings,
@@ -51,12 +51,12 @@ export async function openConnection(
       connectTimeout,
       requestTimeout,
       cancelTimeout,
-      // How often to try is decided in one place, faults.ts and connect() of mssql.ts.
+      // Retries are in faults.ts and in connect() of mssql.ts.
       maxRetriesOnTransientErrors: 0,
       useUTC: true,
     },
   })
-  // tedious drops the number of a failed login from its error; the event has it.
+  // tedious omits the error number of a failed login; the event has it.
   let number: number | undefined
   connection.on('errorMessage', (token: { number: number }) => {
     number ??= token.number
@@ -64,8 +64,8 @@ export async function openConnection(
   const opened = Promise.withResolvers<void>()
   connection.on('error', opened.reject)
   connection.connect((error) => (error ? opened.reject(error) : opened.resolve()))
-  const giveUp = () => connection.close()
-  signal?.addEventListener('abort', giveUp)
+  const abort = () => connection.close()
+  signal?.addEventListener('abort', abort)
   try {
     await opened.promise
   } catch (error) {
@@ -73,12 +73,12 @@ export async function openConnection(
     const first = error instanceof AggregateError ? error.errors[0] : error
     throw asFault(number === undefined ? first : Object.assign(first, { number }))
   } finally {
-    signal?.removeEventListener('abort', giveUp)
+    signal?.removeEventListener('abort', abort)
   }
   return connection
 }
 
-/** Closes a connection and waits until it is. */
+/** Closes a connection; resolves when it is closed. */
 export function closeConnection(connection: Connection): Promise<void> {
   if (isClosed(connection)) return Promise.resolve()
   const ended = Promise.withResolvers<void>()
@@ -87,15 +87,15 @@ export function closeConnection(connection: Connection): Promise<void> {
   return ended.promise
 }
 
-/** The server, the network or we have ended it. tedious knows and does not say so in its types. */
+/** Whether either side or the network has closed it. tedious' types lack the property. */
 export const isClosed = (connection: Connection) =>
   (connection as unknown as { closed: boolean }).closed
 
-/** Runs one request and gives its rows and the number of rows affected. */
+/** Runs one request; returns its rows and the number of affected rows. */
 export function execute<R>(
   connection: Connection,
   request: (done: (error: Error | null | undefined, rowCount?: number) => void) => Request,
-  how: 'execSql' | 'callProcedure' | 'execSqlBatch' = 'execSql',
+  method: 'execSql' | 'callProcedure' | 'execSqlBatch' = 'execSql',
 ): Promise<{ rows: R[]; rowCount: number }> {
   const answer = Promise.withResolvers<{ rows: R[]; rowCount: number }>()
   const rows: R[] = []
@@ -110,11 +110,11 @@ export function execute<R>(
     rows.push(row as R)
   })
   if (isClosed(connection)) return Promise.reject(closedBefore())
-  connection[how](sent)
+  connection[method](sent)
   return answer.promise
 }
 
-/** A connection of the pool, as Kysely uses it. */
+/** A pooled connection with Kysely's interface. */
 export class MssqlConnection implements DatabaseConnection {
   readonly tedious: Connection
 
@@ -125,21 +125,22 @@ export class MssqlConnection implements DatabaseConnection {
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     const { rows, rowCount } = await execute<R>(this.tedious, (done) => {
       const request = new Request(sql, done)
-      for (const [at, value] of parameters.entries()) addParameter(request, String(at + 1), value)
+      for (const [index, value] of parameters.entries())
+        addParameter(request, String(index + 1), value)
       return request
     })
     return { rows, numAffectedRows: BigInt(rowCount) }
   }
 
-  /** The rows of a query as arrays, `size` at a time; the server waits until they are asked for. */
+  /** Streams the rows of a query as arrays, `size` at a time, with backpressure on the server. */
   async *batches(
     { sql, parameters }: Pick<CompiledQuery, 'sql' | 'parameters'>,
     size: number,
   ): AsyncGenerator<unknown[][], void, void> {
     if (isClosed(this.tedious)) throw closedBefore()
     const queue = new RowQueue(this.tedious, sql, size)
-    for (const [at, value] of parameters.entries()) {
-      addParameter(queue.request, String(at + 1), value)
+    for (const [index, value] of parameters.entries()) {
+      addParameter(queue.request, String(index + 1), value)
     }
     this.tedious.execSql(queue.request)
     try {
@@ -159,17 +160,17 @@ export class MssqlConnection implements DatabaseConnection {
     return []
   }
 
-  // biome-ignore lint/correctness/useYield: reads that are streamed go by `batches`
+  // biome-ignore lint/correctness/useYield: `batches` streams rows
   async *streamQuery(): AsyncIterableIterator<never> {
-    throw new Error('Kysely streams nothing here')
+    throw new Error('streaming by Kysely is not supported')
   }
 
-  /** Begins a transaction whose statements all see the moment of the first one. */
+  /** Begins a snapshot transaction: its statements all see the state at its first one. */
   async beginSnapshot(): Promise<void> {
     await this.#batch('set transaction isolation level snapshot; begin transaction')
   }
 
-  /** Ends it. A connection in doubt is closed, as by `rollback`. */
+  /** Ends the snapshot transaction. If that fails, the connection is closed. */
   async endSnapshot(): Promise<void> {
     const end =
       'if @@trancount > 0 commit transaction; set transaction isolation level read committed'
@@ -184,7 +185,7 @@ export class MssqlConnection implements DatabaseConnection {
     return this.#transaction((done) => this.tedious.beginTransaction(done))
   }
 
-  /** @throws OutcomeUnknown unless the server says that it has lost to another transaction */
+  /** @throws OutcomeUnknown on any error but a conflict, after which nothing was committed */
   async commit(): Promise<void> {
     if (isClosed(this.tedious)) throw closedBefore()
     try {
@@ -196,7 +197,7 @@ export class MssqlConnection implements DatabaseConnection {
     }
   }
 
-  /** Whatever becomes of it, no transaction is left open: a connection in doubt is closed. */
+  /** Rolls back. If that fails, the connection is closed, so that no transaction stays open. */
   async rollback(): Promise<void> {
     await this.#transaction((done) => this.tedious.rollbackTransaction(done)).catch(() => {
       this.tedious.close()
@@ -213,7 +214,7 @@ export class MssqlConnection implements DatabaseConnection {
   }
 }
 
-/** The rows of a request under way, which is paused while enough of them wait. */
+/** Buffers the rows of a running request. The request is paused while `size` rows are buffered. */
 class RowQueue {
   readonly request: Request
   readonly #connection: Connection
@@ -239,7 +240,7 @@ class RowQueue {
     })
   }
 
-  /** The next rows, or undefined at the end. */
+  /** The next `size` rows, fewer at the end, then undefined. */
   async next(): Promise<unknown[][] | undefined> {
     if (this.#rows.length < this.#size && !this.#ended) {
       this.#changed = Promise.withResolvers()
@@ -251,23 +252,23 @@ class RowQueue {
     return this.#rows.splice(0, this.#size)
   }
 
-  /** Left before its end, the rest is not worth reading: the connection is closed. */
+  /** Closes the connection if the request is unfinished: cheaper than to read the remaining rows. */
   end(): void {
     if (!this.#ended) this.#connection.close()
   }
 }
 
-/** Nothing was sent. */
+/** The error for a connection that was closed before anything was sent. */
 const closedBefore = () =>
   asFault(Object.assign(new Error('the connection was closed'), { code: 'ECLOSE' }))
 
 const int32 = 2_147_483_647
 
-/** Adds a value under the type that an index on its column can be searched by. */
+/** Adds a parameter with a type that lets SQL Server use an index on the compared column. */
 function addParameter(request: Request, name: string, value: unknown) {
   if (typeof value === 'number') {
     if (!Number.isInteger(value)) {
-      // As a float it would make SQL Server convert the column, every row of it.
+      // With a float parameter SQL Server would convert the column of every row.
       if (Math.abs(value) >= 1e6) return request.addParameter(name, TYPES.Float, value)
       return request.addParameter(name, TYPES.Decimal, value, { precision: 18, scale: 12 })
     }

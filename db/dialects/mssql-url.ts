@@ -1,70 +1,70 @@
-/** Where a SQL Server is and how it is used; every time in milliseconds. */
+/** The settings of a SQL Server connection; times are in milliseconds. */
 export interface MssqlSettings {
   server: string
   port: number
   database: string
-  /** Name and password, or none: then an Azure identity signs in. */
+  /** User and password; undefined: sign in with the Azure identity. */
   login: { user: string; password: string } | undefined
   encrypt: boolean
   trustServerCertificate: boolean
-  /** The most connections at a time. */
+  /** Maximum number of connections. */
   poolMax: number
-  /** How long a request waits for one of them. */
+  /** How long a request waits for a free connection. */
   acquireTimeout: number
   connectTimeout: number
   requestTimeout: number
-  /** After this long without use a connection is closed, down to none. */
+  /** An idle connection is closed after this time, the last one too. */
   idleTimeout: number
 }
 
-const shape = 'mssql://USER:PASSWORD@HOST:PORT/DATABASE'
+const urlForm = 'mssql://USER:PASSWORD@HOST:PORT/DATABASE'
 
-const whole = (low: number, high: number) => (text: string) => {
+const wholeNumber = (low: number, high: number) => (text: string) => {
   const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
   if (number >= low && number <= high) return number
   throw new Error(`wants a whole number from ${low} to ${high}`)
 }
 
-const either = <T>(values: Record<string, T>) => {
+const oneOf = <T>(values: Record<string, T>) => {
   return (text: string): T => {
     if (Object.hasOwn(values, text)) return values[text]!
     throw new Error(`wants ${Object.keys(values).join(' or ')}`)
   }
 }
 
-const yesOrNo = either({ true: true, false: false })
+const yesOrNo = oneOf({ true: true, false: false })
 
-/** Every parameter of the URL: its default, and how its text is read. */
+/** The parameters of the URL: default and parser of each. */
 const parameters = {
-  encrypt: { fallback: true, read: yesOrNo },
-  trustServerCertificate: { fallback: false, read: yesOrNo },
+  encrypt: { fallback: true, parse: yesOrNo },
+  trustServerCertificate: { fallback: false, parse: yesOrNo },
   authentication: {
     fallback: 'password' as const,
-    read: either({
+    parse: oneOf({
       password: 'password' as const,
       'azure-active-directory-default': 'azure' as const,
     }),
   },
-  poolMax: { fallback: 10, read: whole(1, 1000) },
-  acquireTimeout: { fallback: 5000, read: whole(100, 600_000) },
-  connectTimeout: { fallback: 15_000, read: whole(100, 600_000) },
-  requestTimeout: { fallback: 15_000, read: whole(100, 3_600_000) },
-  idleTimeout: { fallback: 30_000, read: whole(100, 3_600_000) },
+  poolMax: { fallback: 10, parse: wholeNumber(1, 1000) },
+  acquireTimeout: { fallback: 5000, parse: wholeNumber(100, 600_000) },
+  connectTimeout: { fallback: 15_000, parse: wholeNumber(100, 600_000) },
+  requestTimeout: { fallback: 15_000, parse: wholeNumber(100, 3_600_000) },
+  idleTimeout: { fallback: 30_000, parse: wholeNumber(100, 3_600_000) },
 }
 
 type Name = keyof typeof parameters
-type Read = { [name in Name]: ReturnType<(typeof parameters)[name]['read']> }
+type UrlParameters = { [name in Name]: ReturnType<(typeof parameters)[name]['parse']> }
 
 /**
- * Reads `mssql://...`; docs/sql-server.md lists the parameters. A message never repeats the password.
- * @throws Error with one line that says what is wrong and what is wanted
+ * Parses `mssql://...`; docs/sql-server.md lists the parameters. Error messages never contain the password.
+ * @throws Error with one line that says what is wrong and what is accepted
  */
 export function parseMssqlUrl(text: string): MssqlSettings {
-  if (!URL.canParse(text)) throw new Error(`wants ${shape}`)
+  if (!URL.canParse(text)) throw new Error(`wants ${urlForm}`)
   const url = new URL(text)
-  // The rest of a password that holds a bare # or ? would be lost without a word.
+  // Otherwise the part of a password after an unescaped # would be dropped silently.
   if (url.hash !== '') throw new Error('has a #; in a password write it as %23')
-  if (url.hostname === '') throw new Error(`names no host, wants ${shape}`)
+  if (url.hostname === '') throw new Error(`names no host, wants ${urlForm}`)
   const { authentication, ...settings } = readParameters(url.searchParams)
   return {
     server: url.hostname.replace(/^\[(.*)\]$/, '$1'),
@@ -78,11 +78,14 @@ export function parseMssqlUrl(text: string): MssqlSettings {
 function readDatabase(url: URL): string {
   const database = decode(url.pathname.slice(1), 'the database')
   if (database === '' || database.includes('/'))
-    throw new Error(`names no database, wants ${shape}`)
+    throw new Error(`names no database, wants ${urlForm}`)
   return database
 }
 
-function readLogin(url: URL, authentication: Read['authentication']): MssqlSettings['login'] {
+function readLogin(
+  url: URL,
+  authentication: UrlParameters['authentication'],
+): MssqlSettings['login'] {
   const user = decode(url.username, 'the user')
   const password = decode(url.password, 'the password')
   if (authentication === 'azure') {
@@ -95,25 +98,25 @@ function readLogin(url: URL, authentication: Read['authentication']): MssqlSetti
   )
 }
 
-function readParameters(given: URLSearchParams): Read {
+function readParameters(given: URLSearchParams): UrlParameters {
   for (const name of given.keys()) {
     if (!Object.hasOwn(parameters, name)) {
-      const known = Object.keys(parameters).join(', ')
-      throw new Error(`has the unknown parameter ${JSON.stringify(name)}, takes ${known}`)
+      const accepted = Object.keys(parameters).join(', ')
+      throw new Error(`has the unknown parameter ${JSON.stringify(name)}, takes ${accepted}`)
     }
     if (given.getAll(name).length > 1) throw new Error(`has the parameter ${name} twice`)
   }
-  const read = Object.entries(parameters).map(([name, { fallback, read }]) => {
+  const parsed = Object.entries(parameters).map(([name, { fallback, parse }]) => {
     const text = given.get(name)
     if (text === null) return [name, fallback]
     try {
-      return [name, read(text)]
+      return [name, parse(text)]
     } catch (error) {
-      const wanted = (error as Error).message
-      throw new Error(`has ${name}=${JSON.stringify(text)}, ${wanted}`, { cause: error })
+      const reason = (error as Error).message
+      throw new Error(`has ${name}=${JSON.stringify(text)}, ${reason}`, { cause: error })
     }
   })
-  return Object.fromEntries(read) as Read
+  return Object.fromEntries(parsed) as UrlParameters
 }
 
 function decode(text: string, what: string): string {

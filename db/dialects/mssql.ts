@@ -30,8 +30,8 @@ const type = (name: string) => sql.raw(name)
 
 export { collations }
 
-/** Milliseconds that two processes that bring the schema up to date wait for each other. */
-const schemaLock = 10_000
+/** Milliseconds that a process waits for another one's migration. */
+const schemaLockTimeout = 10_000
 
 export const mssql: Dialect = {
   name: 'mssql',
@@ -46,30 +46,30 @@ export const mssql: Dialect = {
     timestamp: type('datetime2(3)'),
     now: sql`sysutcdatetime()`,
   },
-  // An update to the same value locks the row on every server, a lock hint on a select is no more than
-  // a hint. What it changed is read by a statement of its own: that one sees the last commit.
+  // A lock hint on the select is ignored by Babelfish, so an update to the same value locks the row. The
+  // select is a statement of its own, since it then sees the last commit.
   lockAnime: (columns, id) => sql`
     update animes set type = type where id = ${id}
     select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
-  // Without the first a reader waits for an import; without the second, what several statements read is
-  // of no one moment. Azure SQL has both on.
+  // Without READ_COMMITTED_SNAPSHOT readers wait for an import. ALLOW_SNAPSHOT_ISOLATION lets several
+  // statements read one consistent state. Azure SQL has both on.
   prepare: async (db) => {
-    const { rows } = await sql<{ committed: boolean; whole: number }>`
-      select is_read_committed_snapshot_on as committed, snapshot_isolation_state as whole
+    const { rows } = await sql<{ committed: boolean; snapshot: number }>`
+      select is_read_committed_snapshot_on as committed, snapshot_isolation_state as snapshot
       from sys.databases where database_id = db_id()
     `.execute(db)
     const [state] = rows
     if (state?.committed === false) {
-      await switchOn(db, 'read_committed_snapshot', ' with no_wait')
+      await enableOption(db, 'read_committed_snapshot', ' with no_wait')
     }
-    if (state?.whole === 0) await switchOn(db, 'allow_snapshot_isolation')
+    if (state?.snapshot === 0) await enableOption(db, 'allow_snapshot_isolation')
   },
   lockSchema: async (trx) => {
     await sql`
-      declare @held int
-      exec @held = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
-        @LockOwner = 'Transaction', @LockTimeout = ${sql.lit(schemaLock)}
-      if @held < 0 throw 51000, 'another process is changing the schema', 1`.execute(trx)
+      declare @lock_result int
+      exec @lock_result = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
+        @LockOwner = 'Transaction', @LockTimeout = ${sql.lit(schemaLockTimeout)}
+      if @lock_result < 0 throw 51000, 'another process is changing the schema', 1`.execute(trx)
   },
   insertAnime: async (trx, values) => {
     const row = await trx
@@ -81,22 +81,22 @@ export const mssql: Dialect = {
   },
 }
 
-async function switchOn(db: Kysely<Schema>, option: string, terms = ''): Promise<void> {
+async function enableOption(db: Kysely<Schema>, option: string, terms = ''): Promise<void> {
   const statement = `alter database current set ${option} on`
   await sql`${sql.raw(statement + terms)}`.execute(db).catch((cause) => {
     const reason = `${option.toUpperCase()} is off and cannot be set now: ${cause.message}`
-    throw new Error(`${reason}; run "${statement}" while nobody else is connected`, { cause })
+    throw new Error(`${reason}; run "${statement}" while no other session is connected`, { cause })
   })
 }
 
-/** Milliseconds that a database has to come back when a process starts; a paused one takes a minute. */
+/** Milliseconds that `connect` keeps trying by default. A paused serverless database takes a minute. */
 const connectBudget = 90_000
-/** Milliseconds between two times of telling that it is not back yet. */
-const tellEvery = 10_000
+/** Minimum milliseconds between two calls of `onRetry`. */
+const reportInterval = 10_000
 
 /**
  * Opens the SQL Server or Azure SQL database of `url`: one pool for reading and writing, filled on
- * demand. Reads are repeated after a fault, and transactions when they have certainly not committed.
+ * demand. After a transient fault, reads are repeated, and so are transactions that certainly did not commit.
  * @throws Error with one line that says what is wrong with the URL
  */
 export async function openMssql(
@@ -123,7 +123,7 @@ export async function openMssql(
     ),
     reachable,
     connect: (options) =>
-      waitFor(async () => {
+      retryConnect(async () => {
         pool.release(await acquire())
       }, options),
     close,
@@ -131,7 +131,7 @@ export async function openMssql(
 }
 
 function openPool(settings: MssqlSettings, authentication: Authentication) {
-  let reached = true
+  let reachable = true
   const closing = new AbortController()
   const pool = new Pool<MssqlConnection>({
     min: 0,
@@ -145,14 +145,14 @@ function openPool(settings: MssqlSettings, authentication: Authentication) {
     create: async () => {
       try {
         const opened = await openConnection(settings, authentication, closing.signal)
-        reached = true
+        reachable = true
         return new MssqlConnection(opened)
       } catch (error) {
-        reached = false
+        reachable = false
         throw error
       }
     },
-    // Free: the socket's end is known here without asking the server.
+    // Costs nothing: tedious has already noticed a closed socket.
     validate: ({ tedious }) => !isClosed(tedious),
     destroy: ({ tedious }) => closeConnection(tedious),
     log: () => {},
@@ -165,29 +165,29 @@ function openPool(settings: MssqlSettings, authentication: Authentication) {
     }
   }
   const close = async () => {
-    // The pool would wait for those that are still being opened.
+    // Without it the pool would wait for connections that are still being opened.
     closing.abort()
     await pool.destroy()
   }
-  return { pool, acquire, close, reachable: () => reached }
+  return { pool, acquire, close, reachable: () => reachable }
 }
 
-/** Tries until it works, for as long as the fault may be over by itself. */
-async function waitFor(
+/** Repeats `attempt` until it succeeds, the error is not transient, or `budget` milliseconds have passed. */
+async function retryConnect(
   attempt: () => Promise<void>,
   { onRetry = () => {}, signal, budget = connectBudget }: ConnectOptions = {},
 ): Promise<void> {
   const deadline = performance.now() + budget
-  const stopped = abortOf(signal)
-  let told = -Infinity
+  const aborted = rejectOnAbort(signal)
+  let lastReport = -Infinity
   for (;;) {
     try {
-      return await Promise.race([attempt(), stopped])
+      return await Promise.race([attempt(), aborted])
     } catch (error) {
-      const hopeful = mayRetry(error) || (error as Fault).kind === 'timeout'
-      if (!hopeful || performance.now() > deadline) throw error
-      if (performance.now() - told > tellEvery) {
-        told = performance.now()
+      const retryable = mayRetry(error) || (error as Fault).kind === 'timeout'
+      if (!retryable || performance.now() > deadline) throw error
+      if (performance.now() - lastReport > reportInterval) {
+        lastReport = performance.now()
         onRetry(error as Fault)
       }
       await sleep(500 + 500 * Math.random(), undefined, { signal })
@@ -196,23 +196,23 @@ async function waitFor(
 }
 
 /** Rejects once `signal` is aborted. */
-function abortOf(signal: AbortSignal | undefined): Promise<never> {
+function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>()
   promise.catch(() => {})
   signal?.addEventListener('abort', () => reject(signal.reason))
   return promise
 }
 
-/** Kysely's SQL Server, over a driver of ours. */
+/** Kysely's SQL Server dialect with one of our drivers. */
 export const dialectOver = (driver: Driver) => ({
-  createAdapter: () => new LockedByUsAdapter(),
+  createAdapter: () => new UnlockedAdapter(),
   createDriver: () => driver,
   createIntrospector: (db: Kysely<unknown>) => new MssqlIntrospector(db),
   createQueryCompiler: () => new MssqlQueryCompiler(),
 })
 
-/** Kysely's lock belongs to the session and ends before the commit; `lockSchema` ends with it. */
-class LockedByUsAdapter extends MssqlAdapter {
+/** Without Kysely's migration lock, which ends before the commit. `lockSchema` holds ours until the commit. */
+class UnlockedAdapter extends MssqlAdapter {
   override async acquireMigrationLock() {}
   override async releaseMigrationLock() {}
 }
@@ -220,8 +220,8 @@ class LockedByUsAdapter extends MssqlAdapter {
 type Acquire = () => Promise<MssqlConnection>
 
 /**
- * Kysely's own driver would send `select 1` before each use or not see a dead socket, and prints the
- * errors of idle connections.
+ * Replaces Kysely's driver, which either sends `select 1` before each use or misses a closed socket, and
+ * prints the errors of idle connections.
  */
 function pooledDriver(acquireConnection: Acquire, pool: Pool<MssqlConnection>): Driver {
   return {
@@ -237,7 +237,7 @@ function pooledDriver(acquireConnection: Acquire, pool: Pool<MssqlConnection>): 
   }
 }
 
-/** Statements that may be repeated: each takes a connection of its own, and after a fault another. */
+/** A driver for repeatable statements: each attempt takes its own connection from the pool. */
 function readingDriver(acquire: Acquire, pool: Pool<MssqlConnection>): Driver {
   const anyConnection: DatabaseConnection = {
     executeQuery: (query) =>
@@ -264,8 +264,8 @@ function readingDriver(acquire: Acquire, pool: Pool<MssqlConnection>): Driver {
 }
 
 /**
- * Its transactions begin again when they have certainly not committed: what a transaction does must
- * bear being done again, and tell nobody before the end.
+ * Repeats a transaction after a transient fault if it certainly did not commit. So the callback of a
+ * transaction must be repeatable, and must have no effect outside of the transaction.
  */
 class WritingKysely extends Kysely<Schema> {
   override transaction() {

@@ -44,4 +44,4 @@ export const every = (conditions: readonly Sql[]): Sql =>
 
 /** The statement's text, with `placeholder` for the value at each position. */
 export const textOf = ({ texts }: Sql, placeholder: (position: number) => string): string =>
-  texts.reduce((text, next, position) => text + placeholder(position) + next)
+  texts.reduce((text, next, position) => text + placeholder(position - 1) + next)

@@ -58,6 +58,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   let server = ''
   let owner = ''
   let node: unknown
+  /** When Redis last answered while the cache was out of use: the present outage is younger. */
+  let lastReply = -Infinity
 
   const connection = createConnection({
     attach,
@@ -78,7 +80,9 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   /** Waits for a command; a failure takes the cache out of use and gives undefined. */
   async function attempt<T>(command: Promise<T>): Promise<T | undefined> {
     try {
-      return await timed(command)
+      const reply = await timed(command)
+      if (!connection.open) lastReply = runtime.now()
+      return reply
     } catch (error) {
       lose(error)
       return undefined
@@ -161,6 +165,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     if (client.status !== 'ready') return false
     const name = await dataset()
     server = (await timed(commands.server())) as string
+    lastReply = runtime.now()
     owner = `${server}/${name}`
     const epoch = runtime.token()
     const flag = reset ? 'reset' : ''
@@ -188,20 +193,23 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   /**
-   * A write that cannot be marked waits until two seconds after the loss. By then every instance that has
+   * A write that cannot be marked waits until two seconds after the outage began, which may be later than
+   * the loss by this instance: others may have used the cache until then. By then every instance that has
    * lost Redis too must have noticed: each asks for the server's identity every second, and the other
    * second is a margin. From then on the outbox is enough.
    */
   async function mark(change: Change): Promise<Mark> {
     const id = runtime.token()
     const text = formatChange(change)
+    const began = runtime.now()
     for (;;) {
       const since = runtime.now()
       const reply = await send(() => commands.mark(id, text, markLease, runtime.token()))
       const placed = reply === 1
       // No clock: Redis was flushed and nobody has noticed. The mark waits for the new epoch.
       if (reply === null && connection.open) lose()
-      const allNoticed = runtime.now() - connection.lostAt >= settleDelay + identifyInterval
+      const outage = Math.max(connection.lostAt, Math.min(lastReply, began))
+      const allNoticed = runtime.now() - outage >= settleDelay + identifyInterval
       if (placed || allNoticed) return { id, change, placed, since }
       await runtime.sleep(markRetryDelay)
     }

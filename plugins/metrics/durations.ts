@@ -1,10 +1,10 @@
-/** What the cache did for a request; `none` where it was not asked. */
+/** What the cache did for a request; `none` if the cache was not consulted. */
 export const cacheOutcomes = ['hit', 'miss', 'bypass', 'none'] as const
 export type CacheOutcome = (typeof cacheOutcomes)[number]
 
 const tenSteps = [1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8]
 
-/** Upper bounds of the buckets in seconds: ten a decade, from 0.1 ms to 10 s. */
+/** Upper bounds of the buckets, in seconds: ten per decade, from 0.1 ms to 10 s. */
 export const bounds: readonly number[] = [
   ...[-4, -3, -2, -1, 0].flatMap((exponent) =>
     tenSteps.map((step) => Number(`${step}e${exponent}`)),
@@ -14,56 +14,57 @@ export const bounds: readonly number[] = [
 
 const millisecondBounds = Float64Array.from(bounds, (seconds) => seconds * 1000)
 
-/** All requests of one route with one status and one outcome of the cache, since the start. */
-export interface Cell {
+/** Durations of the requests of one route with one status and one cache outcome, since the start. */
+export interface Histogram {
   readonly method: string
   readonly route: string
   readonly status: number
   readonly cache: CacheOutcome
   count: number
-  /** Milliseconds in all. */
+  /** Total milliseconds. */
   sum: number
-  /** Counts by bucket, each for itself; the last one is what took longer than every bound. */
+  /** Requests per bucket, not cumulative; the last bucket has no upper bound. */
   readonly buckets: Float64Array
 }
 
-/** Adds one request of `ms` milliseconds. */
-export type Record = (status: number, cache: CacheOutcome, ms: number) => void
+/** Counts one request that took `ms` milliseconds. */
+export type RecordDuration = (status: number, cache: CacheOutcome, ms: number) => void
 
 /**
- * How long requests take. Every request is counted, so counting must cost next to nothing: no labels
- * to hash, nothing to allocate; whoever reads (Prometheus, OpenTelemetry, the monitor) does the work.
+ * Durations of all requests. Every request is counted, so a recorder hashes no labels and allocates
+ * nothing after its first call. The readers (Prometheus, OpenTelemetry, the monitor) do the rest.
  */
 export function createDurations() {
-  const cells: Cell[] = []
+  const histograms: Histogram[] = []
 
-  function series(method: string, route: string): Record {
-    const mine = new Map<number, Cell>()
-    const open = (status: number, cache: CacheOutcome): Cell => {
+  /** Creates the function that counts the requests of one method and route. */
+  function createRecorder(method: string, route: string): RecordDuration {
+    const recorded = new Map<number, Histogram>()
+    const create = (status: number, cache: CacheOutcome): Histogram => {
       const buckets = new Float64Array(bounds.length + 1)
-      const cell = { method, route, status, cache, count: 0, sum: 0, buckets }
-      cells.push(cell)
-      return cell
+      const histogram = { method, route, status, cache, count: 0, sum: 0, buckets }
+      histograms.push(histogram)
+      return histogram
     }
     return (status, cache, ms) => {
       const index = status * cacheOutcomes.length + cacheOutcomes.indexOf(cache)
-      let cell = mine.get(index)
-      if (cell === undefined) {
-        cell = open(status, cache)
-        mine.set(index, cell)
+      let histogram = recorded.get(index)
+      if (histogram === undefined) {
+        histogram = create(status, cache)
+        recorded.set(index, histogram)
       }
-      cell.count += 1
-      cell.sum += ms
-      cell.buckets[bucketOf(ms)]! += 1
+      histogram.count += 1
+      histogram.sum += ms
+      histogram.buckets[bucketOf(ms)]! += 1
     }
   }
 
-  return { cells: cells as readonly Cell[], series }
+  return { histograms: histograms as readonly Histogram[], createRecorder }
 }
 
 export type Durations = ReturnType<typeof createDurations>
 
-/** The first bucket whose bound is not below `ms`. */
+/** The index of the first bucket whose upper bound is `ms` or more (binary search). */
 function bucketOf(ms: number): number {
   let low = 0
   let high = millisecondBounds.length

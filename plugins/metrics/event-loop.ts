@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 
-/** How late the event loop was in the last full second, in milliseconds, and how busy (0 to 1). */
+/** Delay (milliseconds) and utilization (0 to 1) of the event loop in the last full second. */
 export interface EventLoop {
   p50: number
   p99: number
@@ -8,25 +8,25 @@ export interface EventLoop {
   utilization: number
 }
 
-/** Milliseconds between two looks at the loop; Node counts them as delay. */
+/** Sampling period in milliseconds. Node's histogram includes it in each delay. */
 const resolution = 10
 
-/** Watches the event loop; `latest` is of the last full second. */
-export function watchEventLoop() {
+/** Samples the event loop until `stop`; `latest` returns the values of the last full second. */
+export function monitorEventLoop() {
   const delays = monitorEventLoopDelay({ resolution })
-  const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - resolution)
-  let since = performance.eventLoopUtilization()
+  const toDelay = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - resolution)
+  let previous = performance.eventLoopUtilization()
   let latest: EventLoop = { p50: 0, p99: 0, max: 0, utilization: 0 }
   delays.enable()
   const timer = setInterval(() => {
     const now = performance.eventLoopUtilization()
     latest = {
-      p50: late(delays.percentile(50)),
-      p99: late(delays.percentile(99)),
-      max: late(delays.max),
-      utilization: performance.eventLoopUtilization(now, since).utilization,
+      p50: toDelay(delays.percentile(50)),
+      p99: toDelay(delays.percentile(99)),
+      max: toDelay(delays.max),
+      utilization: performance.eventLoopUtilization(now, previous).utilization,
     }
-    since = now
+    previous = now
     delays.reset()
   }, 1000)
   timer.unref()

@@ -1,24 +1,24 @@
 import type { FastifyInstance, onResponseHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import { createDurations, type Durations, type Record } from './durations.ts'
-import { type EventLoop, watchEventLoop } from './event-loop.ts'
+import { createDurations, type Durations, type RecordDuration } from './durations.ts'
+import { type EventLoop, monitorEventLoop } from './event-loop.ts'
 
-/** The numbers of this instance, as they are now; how to publish them is the reader's business. */
+/** Current values of this instance's metrics, in no particular export format. */
 export interface Metrics {
   durations: Durations
   eventLoop: () => EventLoop
   cache: () => CacheNumbers
-  /** Whether what the service depends on answers; `redis` is undefined where there is none. */
+  /** Whether the database and Redis are reachable; `redis` is undefined when not configured. */
   up: () => { database: boolean; redis: boolean | undefined }
 }
 
-/** Counters since the start, and what is held now. */
+/** Counters since the start, and the current size of the memory tier. */
 export interface CacheNumbers {
   hits: number
   misses: number
   bypasses: number
   invalidations: number
-  /** Answers from the cache that the auditor found wrong. Its only good value is 0. */
+  /** Cached answers that the auditor found wrong. Must stay 0. */
   staleReads: number
   entries: number
   bytes: number
@@ -30,14 +30,14 @@ declare module 'fastify' {
   }
 }
 
-/** Routes that serve the operators: neither counted nor traced, or they would drown the rest. */
-export const operational =
+/** Paths of operational routes. They are not counted or traced, since probes would dominate the data. */
+export const operationalPaths =
   /^\/((health|metrics|monitor|docs|explorer|shared|icon\.svg|favicon\.ico|openapi\.json)(\/|$)|$)/
 
-/** Counts and times each request, and collects what the other plugins count. */
+/** Counts and times each request, and gathers the counters of the other plugins. */
 async function metricsPlugin(app: FastifyInstance) {
   const durations = createDurations()
-  const eventLoop = watchEventLoop()
+  const eventLoop = monitorEventLoop()
   const { cache } = app
   app.decorate('metrics', {
     durations,
@@ -57,26 +57,26 @@ async function metricsPlugin(app: FastifyInstance) {
   })
   app.addHook('onClose', async () => eventLoop.stop())
 
-  // Hooks of the route rather than of the instance: each knows its series, without asking Fastify.
+  // Each route gets a hook with its own recorder, so that a request needs no lookup by route.
   const timers = new WeakSet<onResponseHookHandler>()
   app.addHook('onRoute', (route) => {
-    if (operational.test(route.url)) return
-    const timer = time(durations.series(String(route.method), route.url))
+    if (operationalPaths.test(route.url)) return
+    const timer = time(durations.createRecorder(String(route.method), route.url))
     timers.add(timer)
-    // A HEAD route comes with the hooks of its GET route.
+    // Fastify copies the hooks of a GET route, this timer included, to its HEAD route.
     const others = [route.onResponse ?? []].flat().filter((hook) => !timers.has(hook))
     route.onResponse = [...others, timer]
   })
-  // What no route takes has no route's hooks, and is not a hit: it comes by here.
-  const recordUnknown = durations.series('_OTHER', '')
+  // A request that matches no route has no route hooks.
+  const recordNotFound = durations.createRecorder('_OTHER', '')
   app.addHook('onSend', (request, reply, _payload, done) => {
-    if (request.is404) recordUnknown(reply.statusCode, 'none', reply.elapsedTime)
+    if (request.is404) recordNotFound(reply.statusCode, 'none', reply.elapsedTime)
     done()
   })
 }
 
 const time =
-  (record: Record): onResponseHookHandler =>
+  (record: RecordDuration): onResponseHookHandler =>
   (request, reply, done) => {
     record(reply.statusCode, request.cacheLookup?.status ?? 'none', reply.elapsedTime)
     done()

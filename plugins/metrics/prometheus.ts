@@ -1,19 +1,19 @@
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
-import { bounds, type Cell } from './durations.ts'
+import { bounds, type Histogram } from './durations.ts'
 import type { CacheNumbers, Metrics } from './index.ts'
 
 const counters = {
   hits: 'Answers from the cache.',
-  misses: 'Answers that the cache did not have.',
-  bypasses: 'Answers that could not be checked, because Redis is away: taken from the database.',
-  invalidations: 'Answers removed from memory because a write changed them.',
-  stale_reads: 'Answers from the cache that the auditor found wrong. The only good value is 0.',
+  misses: 'Answers that were not in the cache.',
+  bypasses: 'Answers from the database because Redis was unreachable.',
+  invalidations: 'Answers that a write removed from memory.',
+  stale_reads: 'Cached answers that the auditor found wrong. Must stay 0.',
 } as const
 
 const numberOf = ({ staleReads, ...numbers }: CacheNumbers, name: keyof typeof counters) =>
   name === 'stale_reads' ? staleReads : numbers[name]
 
-/** A registry that asks `metrics` when it is scraped, and never before. */
+/** A Prometheus registry that reads `metrics` on each scrape. */
 export function createRegistry(metrics: Metrics): Registry {
   const register = new Registry()
   const registers = [register]
@@ -39,37 +39,41 @@ export function createRegistry(metrics: Metrics): Registry {
       },
     })
   gauge('cache_entries', 'Answers held in memory.', () => metrics.cache().entries)
-  gauge('cache_bytes', 'Bytes of memory that they take.', () => metrics.cache().bytes)
-  gauge('database_up', 'Whether the database can be used.', () => Number(metrics.up().database))
+  gauge('cache_bytes', 'Bytes of memory used by cached answers.', () => metrics.cache().bytes)
+  gauge('database_up', '1 when the database is reachable.', () => Number(metrics.up().database))
   if (metrics.up().redis !== undefined) {
-    gauge('redis_up', 'Whether the cache reaches Redis.', () => Number(metrics.up().redis))
+    gauge('redis_up', '1 when the cache can reach Redis.', () => Number(metrics.up().redis))
   }
-  gauge('nodejs_eventloop_utilization', 'How busy the event loop was in the last second.', () => {
-    return metrics.eventLoop().utilization
-  })
-  register.registerMetric(requestDurations(metrics.durations.cells))
+  gauge(
+    'nodejs_eventloop_utilization',
+    'Utilization of the event loop in the last second, 0 to 1.',
+    () => {
+      return metrics.eventLoop().utilization
+    },
+  )
+  register.registerMetric(requestDurations(metrics.durations.histograms))
   return register
 }
 
-/** The bounds that are published, 1, 2.5 and 5 a decade: more would cost Prometheus and tell little. */
-const published = bounds
+/** The exported bounds: 1, 2.5 and 5 per decade. More would cost Prometheus a time series each. */
+const exportedBounds = bounds
   .map((bound, index) => ({ bound, index }))
   .filter(({ bound }) => /^0*\.?0*(1|25|5)0*$/.test(bound.toFixed(6).replace('.', '')))
 
-/** What prom-client asks of a metric: its values when scraped, here straight from the cells. */
-function requestDurations(cells: readonly Cell[]): Metric {
+/** A prom-client metric whose values are read from the histograms on each scrape. */
+function requestDurations(histograms: readonly Histogram[]): Metric {
   const name = 'http_server_request_duration_seconds'
   const get = async () => ({
     name,
-    help: 'Duration of requests by route, class of status and what the cache did.',
+    help: 'Duration of requests by route, status class and cache outcome.',
     type: 'histogram',
     aggregator: 'sum',
-    values: merge(cells).flatMap(({ labels, count, sum, buckets }) => {
-      let below = 0
+    values: mergeByStatusClass(histograms).flatMap(({ labels, count, sum, buckets }) => {
+      let total = 0
       let next = 0
-      const cumulative = published.map(({ bound, index }) => {
-        while (next <= index) below += buckets[next++]!
-        return { metricName: `${name}_bucket`, labels: { ...labels, le: bound }, value: below }
+      const cumulative = exportedBounds.map(({ bound, index }) => {
+        while (next <= index) total += buckets[next++]!
+        return { metricName: `${name}_bucket`, labels: { ...labels, le: bound }, value: total }
       })
       return [
         ...cumulative,
@@ -82,21 +86,21 @@ function requestDurations(cells: readonly Cell[]): Metric {
   return { name, get, reset() {} } as unknown as Metric
 }
 
-/** The cells by class of status: 200 and 304 are both `2xx`... and `3xx`; who needs codes has traces. */
-function merge(cells: readonly Cell[]) {
+/** Merges status codes into classes (2xx, 3xx, ...) to keep the number of time series small. */
+function mergeByStatusClass(histograms: readonly Histogram[]) {
   const merged = new Map<
     string,
     { labels: Record<string, string>; count: number; sum: number; buckets: number[] }
   >()
-  for (const { method, route, status, cache, count, sum, buckets } of cells) {
+  for (const { method, route, status, cache, count, sum, buckets } of histograms) {
     const labels = { method, route, status: `${Math.floor(status / 100)}xx`, cache }
     const key = Object.values(labels).join(' ')
-    const into = merged.get(key)
-    if (into === undefined) merged.set(key, { labels, count, sum, buckets: [...buckets] })
+    const target = merged.get(key)
+    if (target === undefined) merged.set(key, { labels, count, sum, buckets: [...buckets] })
     else {
-      into.count += count
-      into.sum += sum
-      for (const [index, more] of buckets.entries()) into.buckets[index]! += more
+      target.count += count
+      target.sum += sum
+      for (const [index, added] of buckets.entries()) target.buckets[index]! += added
     }
   }
   return [...merged.values()]

@@ -4,29 +4,29 @@ import type { Metrics } from './index.ts'
 
 const instance = `${hostname()}:${process.pid}`
 
-interface Series {
+interface OutcomeTotals {
   count: number
   buckets: number[]
 }
 
 /**
- * All that the monitor draws: totals since the start, so that whoever polls makes rates of them at a
- * pace of his own, and a lost poll loses nothing.
+ * All values that the monitor draws, as totals since the start: a client can poll at any interval and
+ * compute rates from the differences, and a failed poll loses nothing.
  */
 export function takeSnapshot({ durations, cache, eventLoop, up }: Metrics) {
-  const series = Object.fromEntries(
+  const requests = Object.fromEntries(
     cacheOutcomes.map((outcome) => [
       outcome,
       { count: 0, buckets: new Array<number>(bounds.length + 1).fill(0) },
     ]),
-  ) as Record<CacheOutcome, Series>
+  ) as Record<CacheOutcome, OutcomeTotals>
   const statuses: Record<string, number> = {}
-  for (const { status, cache: outcome, count, buckets } of durations.cells) {
-    const into = series[outcome]
-    into.count += count
-    for (const [index, more] of buckets.entries()) into.buckets[index]! += more
-    const group = `${Math.floor(status / 100)}xx`
-    statuses[group] = (statuses[group] ?? 0) + count
+  for (const { status, cache: outcome, count, buckets } of durations.histograms) {
+    const totals = requests[outcome]
+    totals.count += count
+    for (const [index, added] of buckets.entries()) totals.buckets[index]! += added
+    const statusClass = `${Math.floor(status / 100)}xx`
+    statuses[statusClass] = (statuses[statusClass] ?? 0) + count
   }
   const { rss, heapUsed } = process.memoryUsage()
   const { user, system } = process.cpuUsage()
@@ -35,7 +35,7 @@ export function takeSnapshot({ durations, cache, eventLoop, up }: Metrics) {
     time: Date.now(),
     uptime: process.uptime(),
     bounds,
-    requests: series,
+    requests,
     statuses,
     cache: cache(),
     eventLoop: eventLoop(),

@@ -13,7 +13,10 @@ const refusal = form.querySelector('.refusal')
 
 /** Asks for all that the page shows, as whoever is signed in. */
 async function load() {
-  await Promise.all([showAccount(), loadChoices().catch(() => undefined), search()])
+  const choices = loadChoices().catch(() => undefined)
+  // An address may ask for a type or a genre, which the form cannot say before it has them.
+  if (location.search !== '') await choices
+  await Promise.all([showAccount(), choices, search()])
 }
 
 function showAccount() {

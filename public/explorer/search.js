@@ -10,9 +10,10 @@ export function parameters() {
   return new URLSearchParams(filled.map(([name, value]) => [name, value.trim()]))
 }
 
-/** Shows in the form what the page's address asks for. */
-function fill(wanted) {
+/** Shows in the form what the page's address asks for, in all fields or those of some names. */
+function fill(wanted, names) {
   for (const field of form.elements) {
+    if (names !== undefined && !names.includes(field.name)) continue
     if (field.type === 'checkbox') field.checked = wanted.getAll('genre').includes(field.value)
     else if (field.name) field.value = wanted.get(field.name) ?? ''
   }
@@ -40,7 +41,8 @@ export async function loadChoices() {
     ),
   )
   $('genres').replaceChildren($('genres').firstElementChild, ...boxes)
-  fill(new URLSearchParams(location.search))
+  // The other fields may have been typed into meanwhile.
+  fill(new URLSearchParams(location.search), ['type', 'genre'])
 }
 
 /** Calls `search` whenever the form asks for something else; the page's address follows. */

@@ -10,7 +10,7 @@ import { run } from '../support/process.ts'
 const load = (t: Parameters<typeof run>[0], folder: string, ...args: string[]) =>
   run(t, 'bench/load/index.ts', ['--seconds', '2', '--connections', '2,4', ...args], {}, folder)
 
-t.test('the story is played and drawn, in a file that needs nothing else', async (t) => {
+t.test('the measurements are repeated and charted in one self-contained file', async (t) => {
   const folder = temporaryFolder(t)
   const { exited, stdout, stderr } = load(t, folder)
   t.match(await exited, { code: 0 }, stderr())

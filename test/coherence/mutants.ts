@@ -1,8 +1,11 @@
 import type { coalesce } from '../../plugins/cache/batches.ts'
 import type { createFlights, Flight } from '../../plugins/cache/flights.ts'
+import type { Fill } from '../../plugins/cache/journal.ts'
 import type { createMemoryStore } from '../../plugins/cache/memory-store.ts'
+import type { createCache } from '../../plugins/cache/protocol.ts'
 import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
 import type { createRelay } from '../../plugins/cache/relay.ts'
+import type { Replica } from '../../plugins/cache/replica.ts'
 import type { prepareRoute } from '../../plugins/cache/route.ts'
 import { type Runtime, systemRuntime } from '../../plugins/cache/runtime.ts'
 import type { commit } from '../../plugins/cache/write.ts'
@@ -85,6 +88,30 @@ export const mutants: Record<string, Mutant> = {
           return store({ ...fill, version: replica.version }, packed, ttl)
         },
       })),
+    ],
+    faults: [],
+  },
+  'rule 3: the version is noted when the reading thread answers': {
+    wrappers: [
+      {
+        module: 'plugins/cache/protocol.ts',
+        name: 'createCache',
+        wrap:
+          (original: typeof createCache): typeof createCache =>
+          (options) => {
+            const { openJournal } = options
+            let replica: Replica | undefined
+            const cache = original({
+              ...options,
+              openJournal: (opened, events) => {
+                replica = opened
+                return openJournal(opened, events)
+              },
+            })
+            const answered = (fill: Fill): Fill => ({ ...fill, version: replica!.version })
+            return { ...cache, store: (fill, answer) => cache.store(answered(fill), answer) }
+          },
+      },
     ],
     faults: [],
   },

@@ -104,7 +104,7 @@ t.test('the image’s layout runs for a user who may write one folder', async (t
   const list = await fetch(`${base}/v1/animes?limit=1`)
   t.equal(list.status, 200, 'what is ready answers at once')
   t.match(await list.json(), { data: [{ title: String }] })
-  for (const path of ['/openapi.json', '/docs', '/monitor', '/metrics']) {
+  for (const path of ['/', '/favicon.ico', '/openapi.json', '/docs', '/monitor', '/metrics']) {
     const answer = await fetch(base + path)
     await answer.arrayBuffer()
     t.equal(answer.status, 200, path)

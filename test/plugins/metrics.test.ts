@@ -69,7 +69,7 @@ t.test('a HEAD request and a 304 are counted once', async (t) => {
   const first = await app.inject('/v1/animes?limit=5')
   await app.inject({ url: '/v1/animes?limit=5', headers: { 'if-none-match': first.headers.etag } })
   await app.inject({ url: '/v1/animes?limit=5', method: 'HEAD' })
-  const counts = app.metrics.durations.cells.map(({ method, status, cache, count }) => [
+  const counts = app.metrics.durations.histograms.map(({ method, status, cache, count }) => [
     method,
     status,
     cache,
@@ -84,10 +84,10 @@ t.test('a HEAD request and a 304 are counted once', async (t) => {
 
 t.test('a duration lies in the first bucket whose bound it does not exceed', async (t) => {
   const durations = createDurations()
-  const record = durations.series('GET', '/')
+  const record = durations.createRecorder('GET', '/')
   for (const ms of [0, 0.1, 0.11, 1, 9999, 10_000, 10_001, 1e9]) record(200, 'none', ms)
-  const [cell] = durations.cells
-  const filled = [...cell!.buckets.entries()].filter(([, count]) => count > 0)
+  const [histogram] = durations.histograms
+  const filled = [...histogram!.buckets.entries()].filter(([, count]) => count > 0)
   t.same(
     filled.map(([index, count]) => [bounds[index] ?? 'more', count]),
     [
@@ -98,5 +98,5 @@ t.test('a duration lies in the first bucket whose bound it does not exceed', asy
       ['more', 2],
     ],
   )
-  t.equal(cell!.count, 8)
+  t.equal(histogram!.count, 8)
 })

@@ -69,7 +69,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
           world.schedule(latency(), process, () => reject(error))
           return
         }
-        world.trace('database', `${what} -> ${JSON.stringify(result) ?? 'ok'}`)
+        if (world.tracing) world.trace('database', `${what} -> ${JSON.stringify(result) ?? 'ok'}`)
         world.schedule(latency(), process, () => resolve(result))
       })
     })

@@ -56,6 +56,20 @@ t.test(
   },
 )
 
+t.test('a write waits for an outage of now, whenever its instance lost Redis first', async (t) => {
+  const { violations, exceptions } = await run([
+    // Instance 1 loses Redis and reaches it again. It has not come to use the cache when all lose it, for
+    // so short a time that the other one does not notice.
+    { at: 2050, kind: 'a link stalled', instance: 1, lasts: 900 },
+    { at: 2100, kind: 'read', instance: 1 },
+    { at: 4010, kind: 'redis paused', lasts: 700 },
+    { at: 4020, kind: 'write', instance: 1 },
+    ...readsOf(0, 4715, 7000),
+  ])
+  t.same(violations, [])
+  t.equal(exceptions.size, 0, 'no read was stale')
+})
+
 t.test('exception 1: a writer that alone cannot reach Redis', async (t) => {
   const { violations, exceptions } = await run([
     { at: 2000, kind: 'a link stalled', instance: 1, lasts: 6000 },

@@ -171,7 +171,7 @@ function createConnection(
   function receive(command: Command, there: boolean): void {
     if (!there && !open) return
     const reply = there ? server.execute(command) : new LuaError('ERR the server is gone')
-    world.trace('redis', describe(command, reply))
+    if (world.tracing) world.trace('redis', describe(command, reply))
     if (!open) return
     answer = arrivalAfter(answer)
     world.schedule(answer - world.now, process, () => {

@@ -152,7 +152,7 @@ exports[`test/db/mssql-sql.test.ts > TAP > lists > {"genre":["Action","Drama"]} 
 
 select max(id) from animes
 ;
-select g.anime_id from anime_genres as g where g.genre = @2 and exists (select 1 from anime_genres as x where x.genre = @3 and x.anime_id = g.anime_id) order by g.anime_id offset 0 rows fetch next 1343 rows only
+select g.anime_id from anime_genres as g where g.genre = @1 and exists (select 1 from anime_genres as x where x.genre = @2 and x.anime_id = g.anime_id) order by g.anime_id offset 0 rows fetch next 1343 rows only
 -- string, string
 
 `
@@ -161,7 +161,7 @@ exports[`test/db/mssql-sql.test.ts > TAP > lists > {"minYear":1999,"maxYear":200
 
 select max(id) from animes
 ;
-select a.id from animes as a where a.year >= @2 and a.year <= @3 and a.score >= @4 and a.score <= @5 order by a.id offset 0 rows fetch next 1343 rows only
+select a.id from animes as a where a.year >= @1 and a.year <= @2 and a.score >= @3 and a.score <= @4 order by a.id offset 0 rows fetch next 1343 rows only
 -- number, number, number, number
 
 `
@@ -170,7 +170,7 @@ exports[`test/db/mssql-sql.test.ts > TAP > lists > {"q":"bebop"} 1`] = `
 
 select max(id) from animes
 ;
-select a.id from animes as a where charindex( lower(cast(@2 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2, lower(a.title) collate Latin1_General_BIN2) > 0 order by a.id offset 0 rows fetch next 1343 rows only
+select a.id from animes as a where charindex( lower(cast(@1 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2, lower(a.title) collate Latin1_General_BIN2) > 0 order by a.id offset 0 rows fetch next 1343 rows only
 -- string
 
 `
@@ -179,7 +179,7 @@ exports[`test/db/mssql-sql.test.ts > TAP > lists > {"type":"TV","genre":["Drama"
 
 select max(id) from animes
 ;
-select a.id from animes as a where a.type = @2 and a.year = @3 and a.score >= @4 and charindex( lower(cast(@5 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2, lower(a.title) collate Latin1_General_BIN2) > 0 and exists (select 1 from anime_genres as x where x.genre = @6 and x.anime_id = a.id) order by a.id offset 0 rows fetch next 1343 rows only
+select a.id from animes as a where a.type = @1 and a.year = @2 and a.score >= @3 and charindex( lower(cast(@4 as nvarchar(400)) collate Latin1_General_CI_AS) collate Latin1_General_BIN2, lower(a.title) collate Latin1_General_BIN2) > 0 and exists (select 1 from anime_genres as x where x.genre = @5 and x.anime_id = a.id) order by a.id offset 0 rows fetch next 1343 rows only
 -- string, number, number, string, string
 
 `
@@ -188,7 +188,7 @@ exports[`test/db/mssql-sql.test.ts > TAP > lists > {"type":"TV"} 1`] = `
 
 select max(id) from animes
 ;
-select a.id from animes as a where a.type = @2 order by a.id offset 0 rows fetch next 1343 rows only
+select a.id from animes as a where a.type = @1 order by a.id offset 0 rows fetch next 1343 rows only
 -- string
 
 `
@@ -197,7 +197,7 @@ exports[`test/db/mssql-sql.test.ts > TAP > lists > {"year":2001} 1`] = `
 
 select max(id) from animes
 ;
-select a.id from animes as a where a.year = @2 order by a.id offset 0 rows fetch next 1343 rows only
+select a.id from animes as a where a.year = @1 order by a.id offset 0 rows fetch next 1343 rows only
 -- number
 
 `
@@ -210,20 +210,20 @@ select count(*) from animes as a where 1 = 1
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > after [2001,7] 1`] = `
 
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @2 and a.year = @3 and a.id > @4 order by a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @1 and a.year = @2 and a.id > @3 order by a.id offset 0 rows fetch next 20 rows only
 -- string, number, number
 ;
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @2 and a.year > @3 order by a.year, a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @1 and a.year > @2 order by a.year, a.id offset 0 rows fetch next 20 rows only
 -- string, number
 ;
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @2 and a.year is null order by a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @1 and a.year is null order by a.id offset 0 rows fetch next 20 rows only
 -- string
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > after [7] 1`] = `
 
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @2 and a.id > @3 order by a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.type = @1 and a.id > @2 order by a.id offset 0 rows fetch next 20 rows only
 -- string, number
 
 `
@@ -232,23 +232,23 @@ exports[`test/db/mssql-sql.test.ts > TAP > lists > after [8.5,"x",7] 1`] = `
 
 select max(id) from animes
 ;
-select a.id from animes as a where a.type = @2 and a.score = @3 order by a.id offset 0 rows fetch next 1343 rows only
+select a.id from animes as a where a.type = @1 and a.score = @2 order by a.id offset 0 rows fetch next 1343 rows only
 -- string, number
 ;
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and ((a.title > @3) or (a.title = @4 and a.id > @5)) order by a.title, a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@1)) and ((a.title > @2) or (a.title = @3 and a.id > @4)) order by a.title, a.id offset 0 rows fetch next 20 rows only
 -- string, string, string, number
 ;
 select max(id) from animes
 ;
-select max(a.score) from animes as a where a.score < @2
+select max(a.score) from animes as a where a.score < @1
 -- number
 ;
 select max(id) from animes
 ;
-select a.id from animes as a where a.type = @2 and a.score is null order by a.id offset 0 rows fetch next 1343 rows only
+select a.id from animes as a where a.type = @1 and a.score is null order by a.id offset 0 rows fetch next 1343 rows only
 -- string
 ;
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) order by a.title, a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@1)) order by a.title, a.id offset 0 rows fetch next 20 rows only
 -- string
 
 `
@@ -257,10 +257,10 @@ exports[`test/db/mssql-sql.test.ts > TAP > lists > after [null,"x",7] 1`] = `
 
 select max(id) from animes
 ;
-select a.id from animes as a where a.type = @2 and a.score is null order by a.id offset 0 rows fetch next 1343 rows only
+select a.id from animes as a where a.type = @1 and a.score is null order by a.id offset 0 rows fetch next 1343 rows only
 -- string
 ;
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and ((a.title > @3) or (a.title = @4 and a.id > @5)) order by a.title, a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@1)) and ((a.title > @2) or (a.title = @3 and a.id > @4)) order by a.title, a.id offset 0 rows fetch next 20 rows only
 -- string, string, string, number
 
 `
@@ -351,28 +351,28 @@ select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes 
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > of few, after [2001,7] 1`] = `
 
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and (((a.year > @3 or a.year is null)) or (a.year = @4 and a.id > @5)) order by case when a.year is null then 1 else 0 end, a.year, a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@1)) and (((a.year > @2 or a.year is null)) or (a.year = @3 and a.id > @4)) order by case when a.year is null then 1 else 0 end, a.year, a.id offset 0 rows fetch next 20 rows only
 -- string, number, number, number
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > of few, after [7] 1`] = `
 
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and ((a.id > @3)) order by a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@1)) and ((a.id > @2)) order by a.id offset 0 rows fetch next 20 rows only
 -- string, number
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > of few, after [8.5,"x",7] 1`] = `
 
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and (((a.score < @3 or a.score is null)) or (a.score = @4 and a.title > @5) or (a.score = @6 and a.title = @7 and a.id > @8)) order by a.score desc, a.title, a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@1)) and (((a.score < @2 or a.score is null)) or (a.score = @3 and a.title > @4) or (a.score = @5 and a.title = @6 and a.id > @7)) order by a.score desc, a.title, a.id offset 0 rows fetch next 20 rows only
 -- string, number, number, string, number, string, number
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > lists > of few, after [null,"x",7] 1`] = `
 
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@2)) and ((a.score is null and a.title > @3) or (a.score is null and a.title = @4 and a.id > @5)) order by a.score desc, a.title, a.id offset 0 rows fetch next 20 rows only
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id in (select cast(value as int) from openjson(@1)) and ((a.score is null and a.title > @2) or (a.score is null and a.title = @3 and a.id > @4)) order by a.score desc, a.title, a.id offset 0 rows fetch next 20 rows only
 -- string, string, string, number
 
 `
@@ -449,10 +449,10 @@ exports[`test/db/mssql-sql.test.ts > TAP > migrations > lock 1`] = `
 
 begin
 ;
-declare @held int
-exec @held = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
+declare @lock_result int
+exec @lock_result = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
 @LockOwner = 'Transaction', @LockTimeout = 10000
-if @held < 0 throw 51000, 'another process is changing the schema', 1
+if @lock_result < 0 throw 51000, 'another process is changing the schema', 1
 ;
 commit
 
@@ -831,7 +831,7 @@ select "id", "title", "type", "year", "score", "episodes", "genres" from "animes
 
 exports[`test/db/mssql-sql.test.ts > TAP > one title, and the counts > read 1`] = `
 
-select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id = @2
+select a.id, a.title, a.type, a.year, a.score, a.episodes, a.genres from animes as a where a.id = @1
 -- number
 
 `

@@ -10,7 +10,7 @@ t.test('500 identical misses on each of three instances: at most two queries eac
   const answers = await Promise.all(
     apps.flatMap((app) => Array.from({ length: 500 }, () => get(app, url))),
   )
-  const queries = sentStatements().filter((sql) => /from animes as a/.test(sql))
+  const queries = sentStatements().filter((sql) => /select a\.id, a\.title/.test(sql))
   t.ok(queries.length >= 1 && queries.length <= 2 * apps.length, `${queries.length} queries`)
   t.ok(answers.every(({ status }) => status === 200))
   t.equal(new Set(answers.map(({ body }) => body)).size, 1)
