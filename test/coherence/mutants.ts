@@ -6,6 +6,7 @@ import type { createCache } from '../../plugins/cache/protocol.ts'
 import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
 import type { createRelay } from '../../plugins/cache/relay.ts'
 import type { Replica } from '../../plugins/cache/replica.ts'
+import type { prepareRoute } from '../../plugins/cache/route.ts'
 import { type Runtime, systemRuntime } from '../../plugins/cache/runtime.ts'
 import type { commit } from '../../plugins/cache/write.ts'
 
@@ -44,6 +45,25 @@ const ignore = () => {}
 
 /** Each rule of the cache, broken. The checker must tell every one from the real service. */
 export const mutants: Record<string, Mutant> = {
+  'rule 1: two formats of a list share a key': {
+    wrappers: [
+      {
+        module: 'plugins/cache/route.ts',
+        name: 'prepareRoute',
+        wrap:
+          (original: typeof prepareRoute): typeof prepareRoute =>
+          (route) => {
+            const prepared = original(route)
+            return {
+              ...prepared,
+              rawKey: (request) => request.raw.url!,
+              keyOf: (input) => prepared.keyOf({ ...input, vary: {} }),
+            }
+          },
+      },
+    ],
+    faults: [],
+  },
   'rule 2: a change counts only as the new row': {
     wrappers: [
       {

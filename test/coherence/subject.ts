@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
+import { exportedId } from '../../catalogue/names.ts'
 import { openDatabase } from '../../db/database.ts'
 import { generateCsv } from '../../db/import/generate.ts'
 import { importCatalogue } from '../../db/import/import.ts'
@@ -25,6 +26,8 @@ export interface Subject {
   pages: [string, string][][]
   bodyOf: (row: Partial<Row> & { title?: string; score?: number }) => object
   rowOf: (shown: never) => Row
+  /** Another format of its lists, and how what they show is read. */
+  otherFormat?: { accept: string; read: (body: string) => unknown[] }
   /** The same change as a batch, among others of no effect; without `body` the removal. */
   batchOf?: (id: number, body?: object) => object
 }
@@ -88,6 +91,18 @@ export const catalogue: Subject = {
     genres,
     stamp: episodes,
   }),
+  otherFormat: {
+    accept: 'application/x-ndjson',
+    read: (body) =>
+      body
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line))
+        .map(({ [exportedId]: id, ...title }) => {
+          if (id === undefined) throw new Error('another format')
+          return { id, ...title }
+        }),
+  },
   batchOf: (id, body) => ({
     operations: [
       { op: 'change', id, value: { episodes: 1 } },

@@ -32,10 +32,10 @@ interface Answer {
   body: string
 }
 
-function send(url: string, method: string, body?: object): Promise<Answer> {
+function send(url: string, method: string, body?: object, accept = '*/*'): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const json = { ...adminHeaders, 'content-type': 'application/json' }
-    const headers = body ? json : adminHeaders
+    const own = { ...adminHeaders, accept }
+    const headers = body ? { ...own, 'content-type': 'application/json' } : own
     const sent = request(url, { method, agent, headers, timeout: 15_000 }, (incoming) => {
       let text = ''
       incoming.setEncoding('utf8')
@@ -76,6 +76,20 @@ function randomQuery(subject: Subject, ids: number[]): { path: string; filter: F
   return { path: `${subject.list}?${parameters}`, filter }
 }
 
+const readJson = (text: string): unknown[] => {
+  const body = JSON.parse(text)
+  return body.data ?? [body]
+}
+
+/** What an answer shows: nothing, if it is in another format than was asked for. */
+function rowsIn(body: string, read = readJson): unknown[] {
+  try {
+    return read(body)
+  } catch {
+    return []
+  }
+}
+
 /** Reads and writes random things on random instances; a write's stamp is unique. */
 export function createWorkload(instances: Instance[], subject: Subject) {
   const { list, bodyOf } = subject
@@ -98,8 +112,11 @@ export function createWorkload(instances: Instance[], subject: Subject) {
   async function read(): Promise<void> {
     const instance = alive()
     const { path, filter } = randomQuery(subject, [...observed.states.keys()])
+    const format = filter.id === undefined && Math.random() < 0.3 ? subject.otherFormat : undefined
     const begun = performance.now()
-    const answer = await send(instance.url + path, 'GET').catch(() => undefined)
+    const answer = await send(instance.url + path, 'GET', undefined, format?.accept).catch(
+      () => undefined,
+    )
     const ended = performance.now()
     if (answer === undefined || (answer.status !== 200 && answer.status !== 404)) {
       observed.failed += 1
@@ -108,8 +125,7 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     const cache = String(answer.headers['cache-status'] ?? 'none')
     const status = /hit|collapsed|fwd=\w+/.exec(cache)?.[0] ?? 'none'
     observed.statuses[status] = (observed.statuses[status] ?? 0) + 1
-    const body = JSON.parse(answer.body)
-    const shown: unknown[] = answer.status === 404 ? [] : (body.data ?? [body])
+    const shown = answer.status === 404 ? [] : rowsIn(answer.body, format?.read)
     const by = `${instance.name} (${cache})`
     observed.reads.push({ filter, begun, ended, rows: shown.map(rowOf), by })
   }

@@ -13,6 +13,7 @@ const suites = [
   'routes/cached',
   'routes/fuzz',
   'routes/health',
+  'routes/list-format',
   'routes/openapi',
   'plugins/auth',
   'plugins/errors',
