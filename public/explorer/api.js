@@ -1,4 +1,4 @@
-import { authorization, forget } from '../shared/session.js'
+import { account, authorization, forget } from '../shared/session.js'
 import { inWords, parse } from './cache-status.js'
 
 /** Where the service is mounted. */
@@ -60,7 +60,7 @@ export async function ask(path, options = {}) {
   }
   const value = bodyOf(response, bytes, known)
   if (!quiet) events.dispatchEvent(new CustomEvent('exchange', { detail: exchange }))
-  if (!response.ok && response.status !== 304) refuse(response.status, value, quiet)
+  if (!response.ok && response.status !== 304) refuse(response.status, value, fields)
   if (method === 'GET' && exchange.etag !== null) hold(path, { etag: exchange.etag, value })
   return { ...exchange, value }
 }
@@ -85,11 +85,13 @@ function bodyOf({ status, headers }, bytes, known) {
   return JSON.parse(new TextDecoder().decode(bytes))
 }
 
-function refuse(status, problem, quiet) {
-  if (status === 401) forget()
-  const refusal = new Refusal(status, problem)
-  if (status === 401 && !quiet) events.dispatchEvent(new Event('refused'))
-  throw refusal
+function refuse(status, problem, { authorization: used }) {
+  if (status === 401) {
+    // A request of before the sign-in may be refused after it, and is no reason to end the session.
+    if (used !== undefined) forget(used)
+    if (account() === undefined) events.dispatchEvent(new Event('refused'))
+  }
+  throw new Refusal(status, problem)
 }
 
 function hold(path, answer) {

@@ -13,7 +13,10 @@ let write
 
 const isAdmin = () => account()?.role === 'admin'
 
-/** The keys held, each once, whichever tiers have it. */
+/**
+ * The keys held, each once, whichever tiers have it. What memory alone holds beside a Redis may have been
+ * made wrong: an instance looks only when somebody asks for it, and does not serve it then.
+ */
 async function list() {
   const { value } = await ask(`v1/cache?limit=${most}`, { quiet: true })
   const keys = new Map()
@@ -23,7 +26,8 @@ async function list() {
     if (known === undefined) keys.set(key, { ...info, hits, tiers: [tier] })
     else keys.set(key, { ...known, hits: known.hits + hits, tiers: [...known.tiers, tier] })
   }
-  return keys
+  if (value.totals.redis !== 'ok') return keys
+  return new Map([...keys].filter(([, { tiers }]) => tiers.includes('redis')))
 }
 
 /** Shows the keys held, to an admin. */

@@ -20,13 +20,19 @@ export async function authorization() {
     await refreshing
   }
   const session = kept()
-  return session === null ? {} : { authorization: `Bearer ${session.accessToken}` }
+  return session === null ? {} : { authorization: bearer(session) }
 }
 
-/** Forgets the tokens; the next request is nobody's. */
-export function forget() {
-  sessionStorage.removeItem(storage)
+/**
+ * Forgets the tokens, unless others have come since the request that carried the field `used`. The next
+ * request is nobody's.
+ */
+export function forget(used) {
+  const session = kept()
+  if (used === undefined || used === bearer(session)) sessionStorage.removeItem(storage)
 }
+
+const bearer = (session) => `Bearer ${session?.accessToken}`
 
 /** Signs in with the e-mail and password of a form. Throws what the service has to say. */
 export async function signIn(form) {

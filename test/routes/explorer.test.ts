@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { startApp } from '../support/app.ts'
 import { noBrowser, openPage, startBrowser, violations } from '../support/browser.ts'
+import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const admin = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'correct horse battery' }
@@ -228,6 +229,29 @@ t.test('in a browser', { skip: noBrowser }, async (t) => {
     await page.getByRole('combobox', { name: 'Title' }).fill('frieren')
     await page.getByRole('button', { name: 'Search' }).click()
     await until('it', async () => `${await titles(page)}` === 'Frieren')
+    t.strictSame(complaints, [])
+  })
+
+  t.test('the same over Redis, where memory does not know at once', async (t) => {
+    const redis = await startRedis(t)
+    const { page, complaints } = await explore(t, await listen(t, { REDIS_URL: redis.url }))
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await signIn(page)
+    await page.locator('#add').waitFor()
+    await until('the cache is in use', async () => {
+      await page.getByRole('button', { name: 'Ask again' }).click()
+      return (await badge(page)) === 'Hit'
+    })
+    await typeFilter(page).selectOption('MOVIE')
+    await until('movies', async () => (await page.locator('.key').textContent())?.endsWith('MOVIE'))
+    await page.getByRole('button', { name: 'Add a title' }).click()
+    const form = page.locator('#title-form')
+    await form.getByLabel('Title').fill('Frieren')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.locator('#keys .went').first().waitFor()
+    t.ok((await marked(page, 'went')).includes('animes:limit=20'))
+    const right = ['animes:limit=20&type=MOVIE', 'totals:type=MOVIE']
+    t.strictSame(await marked(page, 'stayed'), right)
     t.strictSame(complaints, [])
   })
 
