@@ -54,15 +54,15 @@ export const mssql: Dialect = {
   // Without READ_COMMITTED_SNAPSHOT readers wait for an import. ALLOW_SNAPSHOT_ISOLATION lets several
   // statements read one consistent state. Azure SQL has both on.
   prepare: async (db) => {
-    const { rows } = await sql<{ committed: boolean; snapshot: number }>`
-      select is_read_committed_snapshot_on as committed, snapshot_isolation_state as snapshot
+    const { rows } = await sql<{ committed: boolean; snapshot_state: number }>`
+      select is_read_committed_snapshot_on as committed, snapshot_isolation_state as snapshot_state
       from sys.databases where database_id = db_id()
     `.execute(db)
     const [state] = rows
     if (state?.committed === false) {
       await enableOption(db, 'read_committed_snapshot', ' with no_wait')
     }
-    if (state?.snapshot === 0) await enableOption(db, 'allow_snapshot_isolation')
+    if (state?.snapshot_state === 0) await enableOption(db, 'allow_snapshot_isolation')
   },
   lockSchema: async (trx) => {
     await sql`

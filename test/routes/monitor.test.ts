@@ -26,7 +26,7 @@ t.test('in a browser', { skip: noBrowser }, async (t) => {
   t.test('the page shows requests as they come, and loads nothing from elsewhere', async (t) => {
     const server = await startServer(t)
     await databaseReady(server.url)
-    const { page, complaints } = await openPage(browser, server.url, '/monitor')
+    const { page, complaints } = await openPage(t, browser, server.url, '/monitor')
     await until('traffic is shown', async () => {
       await Promise.all(Array.from({ length: 20 }, () => fetch(`${server.url}/v1/animes?limit=20`)))
       const ratio = await page.locator('#tiles').textContent()
@@ -50,7 +50,7 @@ t.test('in a browser', { skip: noBrowser }, async (t) => {
     const server = await startServer(t)
     for (const colorScheme of ['dark', 'light'] as const) {
       const viewport = { width: 390, height: 844 }
-      const { page } = await openPage(browser, server.url, '/monitor', { viewport, colorScheme })
+      const { page } = await openPage(t, browser, server.url, '/monitor', { viewport, colorScheme })
       await page.locator('.chart canvas').first().waitFor()
       const width = await page.evaluate('document.documentElement.scrollWidth')
       t.ok(Number(width) <= 390, `${colorScheme}: nothing to scroll sideways`)
@@ -63,7 +63,7 @@ t.test('in a browser', { skip: noBrowser }, async (t) => {
   t.test('an admin signs in on the page; a wrong password is told', async (t) => {
     const server = await startServer(t, { READ_ROLE: 'user', ...admin })
     await databaseReady(server.url)
-    const { page, complaints } = await openPage(browser, server.url, '/monitor')
+    const { page, complaints } = await openPage(t, browser, server.url, '/monitor')
     const form = page.locator('#sign-in')
     await form.waitFor()
     await form.getByLabel('E-mail').fill(admin.ADMIN_EMAIL)

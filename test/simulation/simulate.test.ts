@@ -3,9 +3,9 @@ import { planOf } from './plan.ts'
 import { run, search } from './search.ts'
 import { shrink, tableOf } from './shrink.ts'
 
-/** Seeds that once broke the promise, or nearly: each stays, with what it showed. */
+/** Seeds that once broke the promise: each stays, with what it showed; see `histories.test.ts`. */
 const kept: Record<string, number> = {
-  'rows and their number from two moments, by an exception': 21,
+  'a write in an outage that is younger than the loss by its instance': 2_000_300,
 }
 
 const steps = 500
@@ -46,10 +46,10 @@ t.test('a plan is made smaller for as long as it fails', async (t) => {
 })
 
 t.test('the fixed seeds keep the promise', async (t) => {
-  const { totals, found } = await search({ seed: 1, histories: 300, steps })
+  const { totals, found } = await search({ seed: 1, histories: 200, steps })
   t.comment(totals)
   t.equal(found?.outcome.violations[0]?.text, undefined, `seed ${found?.plan.seed}`)
-  t.ok(totals.hits > 1000, `${totals.hits} hits`)
+  t.ok(totals.hits > 500, `${totals.hits} hits`)
 })
 
 t.test('new seeds keep the promise for a minute', async (t) => {

@@ -28,8 +28,12 @@ export async function startBrowser(t: Teardown): Promise<Browser> {
   return browser
 }
 
-/** A page that may load nothing but from `url`; what it tries, and complains of, is kept. */
+/**
+ * A page that may load nothing but from `url`; what it tries, and complains of, is kept. Closed when the
+ * test ends, before the service: Chromium opens connections in advance, which a service waits for.
+ */
 export async function openPage(
+  t: Teardown,
   browser: Browser,
   url: string,
   path: string,
@@ -37,6 +41,7 @@ export async function openPage(
   expected = /status of 401/,
 ) {
   const context = await browser.newContext(options)
+  t.teardown(() => context.close())
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('pageerror', ({ message }) => complaints.push(message))

@@ -90,9 +90,13 @@ export async function startServer(
 
 /** Waits until the service at `url` says that it is ready. */
 export async function databaseReady(url: string): Promise<void> {
-  await until('the service is ready', async () => {
-    const answer = await fetch(`${url}/health/ready`).catch(() => undefined)
-    await answer?.arrayBuffer()
-    return answer?.status === 200
-  })
+  await until(
+    'the service is ready',
+    async () => {
+      const answer = await fetch(`${url}/health/ready`).catch(() => undefined)
+      await answer?.arrayBuffer()
+      return answer?.status === 200
+    },
+    30_000,
+  )
 }

@@ -137,7 +137,7 @@ t.test('the counters are OpenTelemetry metrics', async (t) => {
   t.equal(last('anime_api.cache.bypasses'), 0)
   t.equal(last('anime_api.cache.invalidations'), 0)
   t.equal(last('anime_api.cache.stale_reads'), 0)
-  t.equal(last('anime_api.cache.entries'), 1)
+  t.equal(last('anime_api.cache.entries'), 2, 'a page and its total')
   t.equal(last('anime_api.database.up'), 1)
   t.ok(last('process.memory.usage')! > 1e7)
   const duration = 'http.server.request.duration'

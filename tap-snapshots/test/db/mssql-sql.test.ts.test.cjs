@@ -805,7 +805,7 @@ insert into database_name (name) values (@1)
 
 exports[`test/db/mssql-sql.test.ts > TAP > migrations > prepare 1`] = `
 
-select is_read_committed_snapshot_on as committed, snapshot_isolation_state as whole
+select is_read_committed_snapshot_on as committed, snapshot_isolation_state as snapshot_state
 from sys.databases where database_id = db_id()
 
 `
