@@ -95,7 +95,8 @@ export function sampleCsv(
   const parser = parse(optionsOf(format, keep, true))
   // A quote that is closed after the cut, or never: the parser of the whole file tells.
   parser.on('error', () => {})
-  parser.write(whole ? head + format.lineEnds.at(-1) : head)
+  // Until it ends, csv-parse keeps back what may be half a delimiter; empty lines are none of a row.
+  parser.write(whole ? head + format.lineEnds.at(-1)!.repeat(8) : head)
   parser.destroy()
   const [header = [], ...sample] = records
   return { header, sample }

@@ -74,10 +74,10 @@ export function naturalLoader(db: DatabaseSync, options: Options) {
 /** Finds the title of each row, and takes out the rows that could be several. */
 function identifier(db: DatabaseSync, hasSourceIds: boolean, natural: Options['natural']) {
   const free = `a.id not in (select id from kept)${hasSourceIds ? ' and a.source_id is null' : ''}`
-  // By the index of titles, which takes no notice of case.
+  // Found by the index of titles, which takes no notice of case; + keeps SQLite from that of years.
   const sameTitle = 'a.title = unnamed.title and a.title = unnamed.title collate binary'
   const same = natural.map((name) =>
-    name === 'title' ? sameTitle : `a.${name} is unnamed.${name}`,
+    name === 'title' ? sameTitle : `+a.${name} is unnamed.${name}`,
   )
   const byExportedId = db.prepare(`
     update unnamed set known = (select a.id from animes a
