@@ -219,6 +219,8 @@ export function createCache(options: CacheOptions) {
   async function list(
     limit: number,
   ): Promise<(EntryInfo & { tier: 'memory' | 'redis'; hits?: number })[]> {
+    // What a write of another instance made wrong goes now, not at the next lookup.
+    await journal.sync(() => {})
     const now = runtime.date()
     const local = [...memory.values()].slice(0, limit).map((entry) => ({
       key: entry.key,

@@ -93,6 +93,15 @@ export function cacheSuite(t: Test, startRedis: (t: Test) => Promise<Backend>, s
     for (const app of [first!, second!]) t.equal((await get(app, one(9))).status, 404)
   })
 
+  t.test('no instance lists an answer that a write on another one made wrong', async (t) => {
+    const [first, second] = await start(t, 2)
+    for (const type of ['TV', 'OVA']) await get(second!, list({ type }))
+    await add(first!, { title: 'Listed', type: 'TV' })
+    const listed = (await second!.cache.list(1000)).map(({ key }) => key)
+    t.notOk(listed.includes(keyOf({ type: 'TV' })))
+    t.ok(listed.includes(keyOf({ type: 'OVA' })))
+  })
+
   t.test('what one instance stored, another serves', async (t) => {
     const [first, second] = await start(t, 2)
     const made = await get(first!, list({ type: 'TV' }))
