@@ -14,7 +14,9 @@ export function cacheSuite(t: Test, startRedis: (t: Test) => Promise<Backend>, s
   const start = (t: Test, count: number) => subject.start(t, redis, count)
   const keys = async () => {
     const all = await keysIn(redis, prefix)
-    return all.map((key) => key.slice(prefix.length)).filter((key) => !key.includes('probe'))
+    // A page keeps its total beside it, under a key of its own.
+    const names = all.map((key) => key.slice(prefix.length))
+    return names.filter((key) => !key.includes('probe') && !key.startsWith('totals:'))
   }
   const totalOf = async (app: FastifyInstance, filters: Filters) =>
     JSON.parse((await get(app, list(filters))).body).total as number
