@@ -112,7 +112,7 @@ t.test('reads carry what a client needs to keep them', async (t) => {
     t.equal(statusOf(answer).how, expected)
     t.match(answer.headers.etag, /^"[\w-]+"$/, 'a strong ETag')
     t.equal(answer.headers['cache-control'], 'no-cache')
-    t.equal(String(answer.headers.vary).toLowerCase(), 'accept-encoding')
+    t.equal(String(answer.headers.vary).toLowerCase(), 'accept-encoding, accept')
     t.equal(answer.headers.age, '0')
     t.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
     t.equal(answer.headers['x-content-type-options'], 'nosniff')
