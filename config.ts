@@ -31,7 +31,7 @@ export const ConfigSchema = Type.Object({
   CACHE_TTL: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 3600 }),
   CACHE_MAX_BYTES: Type.Integer({ minimum: 1_048_576, default: 268_435_456 }),
   STREAM_ABOVE: Type.Integer({ minimum: 65_536, default: 16_777_216 }),
-  MAX_CONNECTIONS: Type.Integer({ minimum: 1, default: 2000 }),
+  MAX_CONNECTIONS: Type.Integer({ minimum: 1, default: 4000 }),
   JWT_SECRET: secret,
   JWT_PREVIOUS_SECRET: secret,
   JWT_TTL: lifetime('15m'),

@@ -2,6 +2,7 @@ import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { readOptions } from '../test/support/options.ts'
 import type { Bench, Figure } from './bench.ts'
+import big from './big.ts'
 import cachedList from './cached-list.ts'
 import cachedPage from './cached-page.ts'
 import firstList from './first-list.ts'
@@ -20,6 +21,7 @@ const benches: Bench[] = [
   cachedList,
   firstList,
   firstListMssql,
+  big,
   importing,
   start,
   telemetry,

@@ -1,0 +1,185 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import http from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openDatabase } from '../db/database.ts'
+import { generateCsv } from '../db/import/generate.ts'
+import { importCatalogue } from '../db/import/import.ts'
+import { openStage } from '../db/import/stage.ts'
+import { migrate } from '../db/migrate.ts'
+import { atMost, type Bench, type Figure, formatValue, timed } from './bench.ts'
+import { memoryOf, type Started, startService } from './processes.ts'
+
+const titles = 2_000_000
+
+/** Requests that the cache cannot answer, and the most milliseconds that each may take. */
+const requests: [path: string, goal: number | undefined][] = [
+  ['?limit=20&sort=-score', 300],
+  ['?q=zzz&limit=20', undefined],
+  ['?genre=Action&genre=Drama&sort=-score,title&limit=20', 300],
+  ['?genre=Action&genre=Drama&sort=title&limit=20', 20],
+  ['?minScore=5&maxScore=9&sort=episodes&limit=20', 300],
+  ['?minScore=5&maxScore=9&sort=-year&limit=20', 20],
+  ['/stats', 500],
+  ['?type=MUSIC', undefined],
+  ['', undefined],
+]
+const slowReaders = 50
+const distinctMisses = 2000
+
+/** A catalogue of two million in a folder that stays, so that it is made once. */
+async function catalogue(log: (progress: string) => void): Promise<string> {
+  const folder = join(tmpdir(), `anime-bench-big-${titles}`)
+  const path = join(folder, '.data/anime.db')
+  const url = `sqlite:${existsSync(path) ? path : `${path}.new`}`
+  mkdirSync(join(folder, '.data'), { recursive: true })
+  const database = await openDatabase(url)
+  await migrate(database)
+  if (!existsSync(path)) {
+    log(`making ${titles} titles in ${folder}`)
+    await importCatalogue(generateCsv(titles), openStage(url, database))
+  }
+  await database.close()
+  if (!existsSync(path)) renameSync(`${path}.new`, path)
+  return folder
+}
+
+const urlOf = (path: string) => (path.startsWith('/') ? `/v1${path}` : `/v1/animes${path}`)
+
+/** Reads an answer without keeping it; gives its status. */
+async function drain(url: string): Promise<number> {
+  const answer = await fetch(url)
+  for await (const _piece of answer.body!) {
+    // Read and forgotten.
+  }
+  return answer.status
+}
+
+/** Milliseconds of each cached page, asked every 5 ms while `work` runs. */
+async function hitsDuring(base: string, work: () => Promise<unknown>): Promise<number[]> {
+  const agent = new http.Agent({ keepAlive: true })
+  const hit = () =>
+    new Promise<void>((resolve, reject) => {
+      const sent = http.get(`${base}/v1/animes?limit=20`, { agent }, (answer) => {
+        answer.resume().once('end', resolve)
+      })
+      sent.once('error', reject)
+    })
+  await hit()
+  const times: number[] = []
+  let running = true
+  const ended = work().finally(() => {
+    running = false
+  })
+  while (running) {
+    times.push(await timed(hit))
+    await sleep(5)
+  }
+  await ended
+  agent.destroy()
+  return times.sort((a, b) => a - b)
+}
+
+const p99 = (sorted: number[]) => sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0
+
+function hitFigures(what: string, times: number[]): Figure[] {
+  return [
+    atMost(`${what}: worst hit meanwhile`, times.at(-1) ?? 0, 50, 'ms'),
+    atMost(`${what}: p99 of hits`, p99(times), 10, 'ms'),
+  ]
+}
+
+async function each({ base }: Started, log: (progress: string) => void): Promise<Figure[]> {
+  const figures: Figure[] = []
+  for (const [path, goal] of requests) {
+    let took = 0
+    const times = await hitsDuring(base, async () => {
+      took = await timed(() => drain(base + urlOf(path)))
+    })
+    const name = path === '' ? 'the whole list' : path
+    log(
+      `${name}: ${formatValue(took, 'ms')}, worst hit ${formatValue(times.at(-1) ?? 0, 'ms')}, ` +
+        `p99 ${formatValue(p99(times), 'ms')}`,
+    )
+    figures.push(
+      goal === undefined
+        ? { what: name, measured: formatValue(took, 'ms') }
+        : atMost(name, took, goal, 'ms'),
+      ...hitFigures(name, times),
+    )
+  }
+  return figures
+}
+
+async function together({ base }: Started): Promise<Figure[]> {
+  const paths = requests
+    .slice(0, 8)
+    .map(([path]) => `${path}${path.includes('?') ? '&fields=id' : ''}`)
+  const times = await hitsDuring(base, () =>
+    Promise.all(paths.map((path) => drain(base + urlOf(path)))),
+  )
+  return hitFigures('eight at once', times)
+}
+
+/** Clients that read a little and then nothing, and the most memory that they cost over `idle`. */
+async function slow({ base, child }: Started, idle: number): Promise<Figure[]> {
+  const open = Array.from({ length: slowReaders }, () => {
+    const sent = http.get(`${base}/v1/animes`, { agent: false }, (answer) => {
+      answer.once('readable', () => answer.read(1000))
+    })
+    sent.on('error', () => {})
+    return sent
+  })
+  let most = 0
+  for (let tick = 0; tick < 50; tick += 1) {
+    await sleep(200)
+    most = Math.max(most, memoryOf(child).resident)
+  }
+  for (const sent of open) sent.destroy()
+  return [atMost(`memory over idle, ${slowReaders} slow readers`, most - idle, 100, 'MiB')]
+}
+
+async function manyMisses({ base, child }: Started, idle: number): Promise<Figure[]> {
+  const statuses: number[] = []
+  const paths = Array.from(
+    { length: distinctMisses },
+    (_, index) => `?minScore=${index / 250}&limit=20`,
+  )
+  const times = await hitsDuring(base, () =>
+    Promise.all(paths.map(async (path) => statuses.push(await drain(base + urlOf(path))))),
+  )
+  const wrong = statuses.filter((status) => status !== 200 && status !== 503).length
+  return [
+    atMost(`${distinctMisses} distinct misses: neither 200 nor 503`, wrong, 0),
+    { what: '... 503', measured: String(statuses.filter((status) => status === 503).length) },
+    { what: '... memory over idle', measured: formatValue(memoryOf(child).resident - idle, 'MiB') },
+    ...hitFigures('...', times),
+  ]
+}
+
+async function misses(service: Started, idle: number, log: (progress: string) => void) {
+  const alone = await each(service, log)
+  return [...alone, ...(await together(service)), ...(await manyMisses(service, idle))]
+}
+
+export default {
+  name: 'big',
+  title: 'Two million titles: what misses take, and what hits notice of them',
+  async run({ log }) {
+    const folder = await catalogue(log)
+    const figures: Figure[] = []
+    // The second begins anew, so that its memory is that of the slow readers alone.
+    for (const measure of [misses, slow]) {
+      const env = { RATE_LIMIT_MAX: '10000000' }
+      const service = await startService(folder, env, '/health/live')
+      try {
+        await sleep(3000)
+        figures.push(...(await measure(service, memoryOf(service.child).resident, log)))
+      } finally {
+        await service.stop()
+      }
+    }
+    return figures
+  },
+} satisfies Bench
