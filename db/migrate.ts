@@ -7,7 +7,7 @@ import { importProcedure } from './migrations/0003-import-procedure.ts'
 import { databaseName } from './migrations/0004-database-name.ts'
 import { merge } from './migrations/0005-merge.ts'
 import { listIndexes } from './migrations/0006-list-indexes.ts'
-import { idempotencyKeys } from './migrations/0008-idempotency.ts'
+import { idempotencyKeys } from './migrations/0007-idempotency.ts'
 import type { Schema } from './schema.ts'
 
 const migrations = {
@@ -17,7 +17,7 @@ const migrations = {
   '0004-database-name': databaseName,
   '0005-merge': merge,
   '0006-list-indexes': listIndexes,
-  '0008-idempotency': idempotencyKeys,
+  '0007-idempotency': idempotencyKeys,
 }
 
 /**
