@@ -45,7 +45,7 @@ export function cacheSuite(t: Test, startRedis: (t: Test) => Promise<Backend>, s
     const row = { title: 'New', type: 'TV', year: 2020, genre: ['Action', 'Drama'] }
     t.equal((await add(first!, row)).status, 201)
     const kept = await keys()
-    t.equal(before.length - kept.length, wrong.length + 1, 'and the total of the page')
+    t.equal(before.length - kept.length, wrong.length)
     t.notOk(kept.includes(keyOf({})))
     t.notOk(kept.includes(keyOf({ type: 'TV' })))
     t.ok(kept.includes(keyOf({ type: 'MOVIE' })))
