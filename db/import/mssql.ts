@@ -11,14 +11,20 @@ import {
   stagedColumns,
 } from '../../catalogue/columns.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
+import { lockWords } from '../dialects/mssql.ts'
 import {
   authenticationOf,
   closeConnection,
   execute,
   isClosed,
+  MssqlConnection,
   openConnection,
 } from '../dialects/mssql-connection.ts'
 import type { MssqlSettings } from '../dialects/mssql-url.ts'
+import { mssqlReads } from '../reads/mssql-dialect.ts'
+import { textOf } from '../reads/sql.ts'
+import { applyQueue } from '../search/queue.ts'
+import type { RunSql } from '../search/rows.ts'
 import { ImportError } from './errors.ts'
 import type { BatchRow, ImportSummary, LeftOut, OpenStage, Stage, StageOptions } from './import.ts'
 import { earlierRow, severalTitles } from './left-out.ts'
@@ -87,6 +93,8 @@ function stageOf(
   }
 
   async function finish(): Promise<Counts> {
+    // Before any row is locked, as every write does it.
+    await batch(connection, lockWords)
     const { rows } = await execute<Counts>(
       connection,
       (done) => {
@@ -99,6 +107,7 @@ function stageOf(
       'callProcedure',
     )
     const { added, changed, unchanged, removed } = rows[0]!
+    await applyQueue(runOnConnection(connection))
     if (aborted) throw new Error('aborted')
     const keep = !dryRun && added + changed + removed > 0
     committing = transaction((done) =>
@@ -166,6 +175,14 @@ async function lockOut(connection: Connection): Promise<void> {
      select @held as held`,
   )
   if (rows[0]!.held < 0) throw new ImportError('another process holds the database')
+}
+
+function runOnConnection(connection: Connection): RunSql {
+  const wrapped = new MssqlConnection(connection)
+  return async (statement) => {
+    const text = textOf(statement, mssqlReads.placeholder)
+    return (await wrapped.arrays({ sql: text, parameters: statement.values })) as never
+  }
 }
 
 const batch = <R>(connection: Connection, sql: string) =>

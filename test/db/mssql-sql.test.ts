@@ -162,7 +162,7 @@ t.test('writes', async (t) => {
   t.matchSnapshot(await write((trx) => lockAnime(database, trx, 7)), 'lock')
   const changed = await write((trx) => updateAnime(trx, { id: 7, ...values }, { genres: '["C"]' }))
   t.matchSnapshot(changed, 'update')
-  t.matchSnapshot(await write((trx) => deleteAnime(trx, 7)), 'delete')
+  t.matchSnapshot(await write((trx) => deleteAnime(trx, { id: 7, ...values })), 'delete')
   t.matchSnapshot(await write((trx) => insertOutbox(trx, '[["all"]]', 'mark')), 'outbox: insert')
   t.matchSnapshot(await statementsOf(() => readOutbox(db)), 'outbox: read')
   t.matchSnapshot(await statementsOf(() => deleteOutbox(db, [1, 2])), 'outbox: delete')

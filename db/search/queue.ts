@@ -1,0 +1,66 @@
+import type { Database } from '../dialects/dialect.ts'
+import { insertOutbox } from '../outbox.ts'
+import { join, sql } from '../reads/sql.ts'
+import { createWordChanges } from './entries.ts'
+import { type RunSql, runOn } from './rows.ts'
+import { setSortTitles } from './titles.ts'
+import { applyWordChanges } from './write.ts'
+
+/** Rows of the queue taken at a time, and entries gathered before they are written. */
+const rowsAtATime = 500
+const entriesAtATime = 500_000
+
+type Queued = [
+  queueId: number,
+  id: number,
+  before: string | null,
+  title: string | null,
+  score: number | null,
+]
+
+/**
+ * Brings the words of the titles in `search_queue` up to date and empties it, in one transaction that
+ * holds the lock on the words. Gives the number of rows.
+ */
+export async function applyQueue(run: RunSql): Promise<number> {
+  const changes = createWordChanges()
+  // A title may be queued several times; what it now is, is added once.
+  let added = new Set<number>()
+  let taken = 0
+  for (let last = 0; ; ) {
+    const rows = (await run(sql`
+      select top (${rowsAtATime}) q.id, q.anime_id, q.title, a.title, a.score
+      from search_queue q left join animes a on a.id = q.anime_id
+      where q.id > ${last} order by q.id`)) as Queued[]
+    if (rows.length === 0) break
+    const sortTitles: { id: number; sortTitle: string }[] = []
+    for (const [, id, before, title, score] of rows) {
+      if (before !== null && before !== title) changes.remove(id, before)
+      if (title === null || added.has(id)) continue
+      added.add(id)
+      sortTitles.push({ id, sortTitle: changes.add(id, title, score) })
+    }
+    await setSortTitles(run, sortTitles)
+    last = rows.at(-1)![0]
+    taken += rows.length
+    // By their ids: a lesser one may be committed only now.
+    const ids = rows.map(([queueId]) => sql`${queueId}`)
+    await run(sql`delete from search_queue where id in (${join(ids, ', ')})`)
+    if (changes.size < entriesAtATime) continue
+    await applyWordChanges(run, changes.take())
+    added = new Set()
+  }
+  await applyWordChanges(run, changes.take())
+  return taken
+}
+
+/** Does so where a load past the API may have left titles there, and tells the cache. */
+export async function indexQueued({ dialect, reader, writer }: Database): Promise<void> {
+  if (dialect.name === 'sqlite') return
+  const some = await reader.selectFrom('search_queue').select('id').top(1).executeTakeFirst()
+  if (some === undefined) return
+  await writer.transaction().execute(async (trx) => {
+    await dialect.lockWords(trx)
+    if ((await applyQueue(runOn(trx))) > 0) await insertOutbox(trx, '*', null)
+  })
+}
