@@ -12,7 +12,6 @@ const searched = Type.String({
   pattern: `^${text}+$`,
   description:
     'words of the title, or how they begin, whatever the case, the accents and the punctuation; the best match first',
-  examples: ['golden garden'],
 })
 
 export const SuggestParameters = Type.Object({ q: searched }, { additionalProperties: false })
@@ -77,7 +76,7 @@ export const AnimeList = Type.Object(
 export const Suggestions = Type.Object(
   {
     corrected,
-    data: Type.Array(Type.Pick(Anime, ['id', 'title']), { maxItems: 10 }),
+    data: Type.Array(Type.Pick(Anime, ['id', 'title', 'type', 'year']), { maxItems: 10 }),
   },
   { title: 'Suggestions' },
 )

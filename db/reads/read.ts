@@ -101,7 +101,8 @@ const suggestions = 10
 
 async function suggest(session: ReadSession, q: string) {
   const { rows, corrected } = await bestTitles(session, q, suggestions)
-  return { ...(corrected && { corrected }), data: rows.map(({ id, title }) => ({ id, title })) }
+  const data = rows.map(({ id, title, type, year }) => ({ id, title, type, year }))
+  return { ...(corrected && { corrected }), data }
 }
 
 async function page(

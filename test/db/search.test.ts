@@ -405,7 +405,7 @@ t.test(
       })
       t.same(
         data,
-        best.data.map(({ id, title }) => ({ id, title })),
+        best.data.map(({ id, title, type, year }) => ({ id, title, type, year })),
         q,
       )
     }
