@@ -29,7 +29,7 @@ export async function applyQueue(run: RunSql): Promise<number> {
   let taken = 0
   for (let last = 0; ; ) {
     const rows = (await run(sql`
-      select top (${rowsAtATime}) q.id, q.anime_id, q.title, a.title, a.score
+      select top (${rowsAtATime}) q.id, q.anime_id, q.title as before, a.title, a.score
       from search_queue q left join animes a on a.id = q.anime_id
       where q.id > ${last} order by q.id`)) as Queued[]
     if (rows.length === 0) break

@@ -4,7 +4,7 @@ import type { Sql, Value } from '../reads/sql.ts'
 /** Runs a statement and gives its rows, each an array in the order of the selected columns. */
 export type RunSql = (statement: Sql) => Value[][] | Promise<Value[][]>
 
-/** Runs statements on a connection of Kysely's, or in its transaction. */
+/** Runs statements on Kysely's connection or in its transaction. Selected columns need names of their own. */
 export function runOn<Schema>(db: Kysely<Schema>): RunSql {
   return async ({ texts, values }) => {
     const parts = Object.assign([...texts], { raw: texts })

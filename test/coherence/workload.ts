@@ -222,7 +222,11 @@ export function createWorkload(instances: Instance[], subject: Subject) {
   /** Takes up a title that was there before, and gives it a stamp. */
   async function meet(id: number): Promise<void> {
     stamp += 1
-    const answer = await send(`${alive().url}${list}/${id}`, 'PATCH', bodyOf({ stamp, word: words[0]! }))
+    const answer = await send(
+      `${alive().url}${list}/${id}`,
+      'PATCH',
+      bodyOf({ stamp, word: words[0]! }),
+    )
     const state = {
       stamp,
       row: rowOf(JSON.parse(answer.body)),
