@@ -148,12 +148,13 @@ export function applyChange(
   blocks: Block[],
   { removed, added }: Pick<WordChange, 'removed' | 'added'>,
 ): { dropped: Block[]; made: Block[] } {
-  const held: Block[] = blocks.length > 0 ? blocks : [{ first: 0, entries: new Int32Array() }]
+  // A word that is new, as most of an import's are.
+  if (blocks.length === 0) return { dropped: [], made: added.length > 0 ? split(0, added) : [] }
   const dropped: Block[] = []
   const made: Block[] = []
   let at = 0
-  for (const [index, block] of held.entries()) {
-    const end = held[index + 1]?.first ?? Infinity
+  for (const [index, block] of blocks.entries()) {
+    const end = blocks[index + 1]?.first ?? Infinity
     const from = at
     while (at < added.length && added[at]! < end) at += entrySize
     const coming = added.subarray(from, at)

@@ -1,5 +1,12 @@
-import { join, type Sql, sql } from '../reads/sql.ts'
-import { applyChange, type Block, fromBytes, toBytes, type WordChange } from './entries.ts'
+import { type Sql, sql, type Value } from '../reads/sql.ts'
+import {
+  applyChange,
+  type Block,
+  entrySize,
+  fromBytes,
+  toBytes,
+  type WordChange,
+} from './entries.ts'
 import { bestOf } from './match.ts'
 import type { RunSql } from './rows.ts'
 
@@ -45,23 +52,24 @@ async function applySome(run: RunSql, changes: WordChange[]): Promise<void> {
   if (emptied.length > 0) await run(deleteEmpty(emptied))
 }
 
-const list = (values: (string | number)[]): Sql =>
-  join(
-    values.map((value) => sql`${value}`),
-    ', ',
-  )
+/** Parameters with commas between. */
+const list = (values: Value[]): Sql => ({
+  texts: ['', ...Array(values.length - 1).fill(', '), ''],
+  values,
+})
 
 /** The blocks that the changes may touch: the one that has their least id, up to their greatest. */
 function selectBlocks(changes: WordChange[]): Sql {
   let lowest = Infinity
   let highest = 0
-  const touch = (id: number) => {
-    lowest = Math.min(lowest, id)
-    highest = Math.max(highest, id)
-  }
   for (const { removed, added } of changes) {
-    removed.forEach(touch)
-    if (added.length > 0) [added[0]!, added.at(-2)!].forEach(touch)
+    for (const id of removed) {
+      lowest = Math.min(lowest, id)
+      highest = Math.max(highest, id)
+    }
+    if (added.length === 0) continue
+    lowest = Math.min(lowest, added[0]!)
+    highest = Math.max(highest, added[added.length - entrySize]!)
   }
   return sql`
     select s.id, s.word, s.first_id, s.entries
@@ -72,11 +80,15 @@ function selectBlocks(changes: WordChange[]): Sql {
 }
 
 function insertBlocks(rows: { word: string; block: Block }[]): Sql {
-  const values = rows.map(
-    ({ word, block: { first, entries } }) =>
-      sql`(${word}, ${mirror(word)}, ${first}, ${bestOf(entries)}, ${toBytes(entries)})`,
-  )
-  return sql`insert into search_words (word, mirrored, first_id, best, entries) values ${join(values, ', ')}`
+  const texts = ['insert into search_words (word, mirrored, first_id, best, entries) values (']
+  const values: Value[] = []
+  for (const { word, block } of rows) {
+    const { first, entries } = block
+    values.push(word, mirror(word), first, bestOf(entries), toBytes(entries))
+    texts.push(', ', ', ', ', ', ', ', '), (')
+  }
+  texts[texts.length - 1] = ')'
+  return { texts, values }
 }
 
 /** A word backwards, by which words with the same end are found. */
