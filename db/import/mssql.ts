@@ -10,6 +10,7 @@ import {
   sourceId,
   stagedColumns,
 } from '../../catalogue/columns.ts'
+import { maxSortTitle, sortTitle } from '../../catalogue/words.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
 import { lockWords } from '../dialects/mssql.ts'
 import {
@@ -107,7 +108,7 @@ function stageOf(
       'callProcedure',
     )
     const { added, changed, unchanged, removed } = rows[0]!
-    await applyQueue(runOnConnection(connection))
+    await applyQueue(runOnConnection(connection), { isAlone: true })
     if (aborted) throw new Error('aborted')
     const keep = !dryRun && added + changed + removed > 0
     committing = transaction((done) =>
@@ -223,6 +224,7 @@ function bulkLoad(connection: Connection, name: string): BulkLoading {
     nullable: false,
     length: Number.POSITIVE_INFINITY,
   })
+  load.addColumn('sort_title', TYPES.NVarChar, { nullable: true, length: maxSortTitle })
   if (isClosed(connection)) reject(new Error('the connection was closed'))
   else connection.execBulkLoad(load, staged(name, batches))
   return {
@@ -263,7 +265,7 @@ async function* staged(
   for await (const rows of batches) {
     for (const row of rows) {
       const values = stagedColumns.map((name) => row[name])
-      yield [batch, row.exported_id ?? null, row.line, ...values, names(row)]
+      yield [batch, row.exported_id ?? null, row.line, ...values, names(row), sortTitle(row.title)]
     }
   }
 }

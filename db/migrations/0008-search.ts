@@ -47,15 +47,15 @@ export const search = ({ name, types }: Dialect): Migration => ({
       .on('animes')
       .columns(['sort_title', 'id'])
       .execute()
-    // SQL Server's import finds titles by it; SQLite's by the one above.
-    if (name === 'sqlite') await db.schema.dropIndex('animes_title').execute()
-    else await makeQueue(db as Kysely<unknown>, types)
+    const title = db.schema.dropIndex('animes_title')
+    await (name === 'mssql' ? title.on('animes') : title).execute()
+    if (name === 'mssql') await makeQueue(db as Kysely<unknown>, types)
   },
 })
 
 /**
  * Only for SQL Server: titles that `merge_animes` has added (no `title`), changed or removed, whose words
- * are not up to date yet. And that procedure, which now says so.
+ * are not up to date yet. And the procedures, which now say so, and find titles by their normal form.
  */
 async function makeQueue(db: Kysely<unknown>, types: Dialect['types']): Promise<void> {
   await db.schema
@@ -64,9 +64,13 @@ async function makeQueue(db: Kysely<unknown>, types: Dialect['types']): Promise<
     .addColumn('anime_id', types.integer, (c) => c.notNull())
     .addColumn('title', types.title(400))
     .execute()
-  const text = await readFile(new URL('0005-merge/merge_animes.sql', import.meta.url), 'utf8')
-  await sql`drop procedure merge_animes`.execute(db)
-  await sql.raw(text).execute(db)
+  // The importer's rows have it; for those of Data Factory it comes with the words.
+  await db.schema.alterTable('animes_clean').addColumn('sort_title', types.code(400)).execute()
+  for (const procedure of ['identify_animes', 'merge_animes']) {
+    const text = await readFile(new URL(`0005-merge/${procedure}.sql`, import.meta.url), 'utf8')
+    await sql.raw(`drop procedure ${procedure}`).execute(db)
+    await sql.raw(text).execute(db)
+  }
 }
 
 /** The words and normal forms of the titles that are there already. */

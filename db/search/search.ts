@@ -1,6 +1,7 @@
-import { afterPrefix, pairsOf, type Term, termsOf } from '../../catalogue/words.ts'
+import { afterPrefix, type Term, termsOf } from '../../catalogue/words.ts'
 import { join, raw, sql } from '../reads/sql.ts'
-import { entrySize, fromBytes, positionIn, withSpan } from './entries.ts'
+import { fromBytes } from './entries.ts'
+import { type Asked, countBlocks, createLoader, createLoaderOf } from './load.ts'
 import { boundOfPrefix, idOf, least, matchTerms, type WordBlocks } from './match.ts'
 import { wordsOneOff } from './one-off.ts'
 import type { RunSql } from './rows.ts'
@@ -25,16 +26,9 @@ const maxTries = 200
  */
 export async function findTitles(run: RunSql, q: string, narrow?: Narrow): Promise<Found> {
   const terms = termsOf(q)
-  const load = wordLoader(run)
+  const load = createLoader(run)
   const keysOf = async (asked: Asked[]) => {
-    const words: WordBlocks[][] = []
-    // Long words first: they are the ones that no title may have.
-    const order = [...asked.keys()].sort((a, b) => asked[b]!.text.length - asked[a]!.text.length)
-    for (const at of order) {
-      words[at] = await load(asked[at]!)
-      if (words[at].length === 0) return new Float64Array()
-    }
-    const keys = matchTerms(words)
+    const keys = await keysOfAll(run, asked, load)
     if (narrow === undefined || keys.length === 0) return keys
     const passing = await narrow(Array.from(keys, idOf))
     return keys.filter((key) => passing.has(idOf(key)))
@@ -43,8 +37,34 @@ export async function findTitles(run: RunSql, q: string, narrow?: Narrow): Promi
   return keys.length > 0 ? { keys } : correct(run, terms, keysOf)
 }
 
-/** A term, or the word that stands for it: all of that, not its beginning. */
-type Asked = Term & { exact?: boolean }
+/** So many titles are looked at themselves, and so many blocks are not worth that. */
+const fewTitles = 500
+const fewBlocks = 20
+
+/** The titles that have all of several terms: the rarest first and, once few titles are left, by those. */
+async function keysOfAll(
+  run: RunSql,
+  asked: Asked[],
+  load: ReturnType<typeof createLoader>,
+): Promise<Float64Array> {
+  if (asked.length === 1) return matchTerms([await load(asked[0]!)])
+  const counts: number[] = []
+  for (const term of asked) counts.push(await countBlocks(run, term))
+  const order = [...asked.keys()].sort((a, b) => counts[a]! - counts[b]!)
+  const words: WordBlocks[][] = []
+  let loadSome: typeof load | undefined
+  for (const at of order) {
+    const before = words.filter((each) => each !== undefined)
+    if (loadSome === undefined && before.length > 0 && counts[at]! > fewBlocks) {
+      const left = matchTerms(before)
+      if (left.length === 0) return left
+      if (left.length <= fewTitles) loadSome = await createLoaderOf(run, Array.from(left, idOf))
+    }
+    words[at] = await (loadSome ?? load)(asked[at]!)
+    if (words[at].length === 0) return new Float64Array()
+  }
+  return matchTerms(words)
+}
 
 /** Fewest words changed; of those the most titles; of those the first by the alphabet. */
 async function correct(
@@ -90,39 +110,6 @@ function* combinations(terms: Term[], others: Asked[][], changes: number): Gener
   for (const after of combinations(rest, restWords, changes)) yield [term!, ...after]
 }
 
-/** Gives the blocks of the words that a term matches; reads each once. */
-function wordLoader(run: RunSql) {
-  const loaded = new Map<string, Promise<WordBlocks[]>>()
-  return (asked: Asked): Promise<WordBlocks[]> => {
-    const { text, cjk, exact = false } = asked
-    const key = `${exact ? '=' : '^'}${text}`
-    let words = loaded.get(key)
-    if (words === undefined) {
-      words = cjk && [...text].length > 1 ? loadRun(run, text) : loadWords(run, asked)
-      loaded.set(key, words)
-    }
-    return words
-  }
-}
-
-async function loadWords(run: RunSql, { text, cjk, exact }: Asked): Promise<WordBlocks[]> {
-  const which = exact ? sql`word = ${text}` : sql`word >= ${text} and word < ${afterPrefix(text)}`
-  const rows = await run(
-    sql`select word, entries from search_words where ${which} order by word, first_id`,
-  )
-  const words = new Map<string, WordBlocks>()
-  for (const [word, bytes] of rows as [string, Uint8Array][]) {
-    let blocks = words.get(word)
-    if (blocks === undefined) {
-      // A character of a run is whole in itself.
-      blocks = { whole: cjk || word === text, blocks: [] }
-      words.set(word, blocks)
-    }
-    blocks.blocks.push(fromBytes(bytes))
-  }
-  return [...words.values()]
-}
-
 /** Blocks looked at before a search for a few becomes a search for all, and at a time. */
 const maxBlocks = 160
 const blocksAtATime = 8
@@ -164,46 +151,4 @@ export async function findBest(
     }
   }
   return undefined
-}
-
-/** The titles that have a run of characters, found by its pairs one after the other. */
-async function loadRun(run: RunSql, text: string): Promise<WordBlocks[]> {
-  const pairs = pairsOf(text)
-  let begun: Int32Array | undefined
-  for (const [at, pair] of pairs.entries()) {
-    const words = await loadWords(run, { text: pair, cjk: true, exact: true })
-    const entries = concatenate(words.flatMap(({ blocks }) => blocks))
-    begun = begun === undefined ? entries : followedBy(begun, entries, at)
-    if (begun.length === 0) return []
-  }
-  const span = pairs.length + 1
-  return [
-    { whole: true, blocks: [begun!.map((value, at) => (at % 2 ? withSpan(value, span) : value))] },
-  ]
-}
-
-function concatenate(blocks: Int32Array[]): Int32Array {
-  const whole = new Int32Array(blocks.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const block of blocks) {
-    whole.set(block, at)
-    at += block.length
-  }
-  return whole
-}
-
-/** The entries of `begun` with one of `next` in the same title, `distance` positions on. */
-function followedBy(begun: Int32Array, next: Int32Array, distance: number): Int32Array {
-  const kept: number[] = []
-  let to = 0
-  for (let at = 0; at < begun.length; at += entrySize) {
-    const [id, place] = [begun[at]!, begun[at + 1]!]
-    const position = positionIn(place) + distance
-    while (to < next.length && next[to]! < id) to += entrySize
-    // A character may stand in a title several times; entries of a title are in order.
-    for (let same = to; same < next.length && next[same] === id; same += entrySize) {
-      if (positionIn(next[same + 1]!) === position) kept.push(id, place)
-    }
-  }
-  return Int32Array.from(kept)
 }

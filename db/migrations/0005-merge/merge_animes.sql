@@ -40,7 +40,7 @@ begin
   where a.title collate Latin1_General_BIN2 <> c.title
     or (@score = 1 and coalesce(a.score, -1) <> coalesce(cast(c.score as decimal(4, 2)), -1))
 
-  update a set title = c.title,
+  update a set title = c.title, sort_title = coalesce(c.sort_title, a.sort_title),
     type = case when @type = 1 then c.type else a.type end,
     year = case when @year = 1 then c.year else a.year end,
     score = case when @score = 1 then cast(c.score as decimal(4, 2)) else a.score end,
@@ -54,8 +54,9 @@ begin
     or (@episodes = 1 and coalesce(a.episodes, -1) <> coalesce(c.episodes, -1))
   set @changed = @@rowcount
 
-  insert into animes (source_id, title, type, year, score, episodes, genres)
-  select c.source_id, c.title, c.type, c.year, cast(c.score as decimal(4, 2)), c.episodes, c.genres
+  insert into animes (source_id, title, type, year, score, episodes, genres, sort_title)
+  select c.source_id, c.title, c.type, c.year, cast(c.score as decimal(4, 2)), c.episodes, c.genres,
+    coalesce(c.sort_title, N'')
   from animes_clean c
   where c.batch = @batch and c.known is null
   -- As on SQLite, rows without a source_id come last.
