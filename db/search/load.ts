@@ -24,25 +24,34 @@ function matched({ text, exact }: Asked): Sql {
   return exact ? sql`word = ${text}` : sql`word >= ${text} and word < ${afterPrefix(text)}`
 }
 
-/** How many blocks it takes to load a term. */
-export async function countBlocks(run: RunSql, asked: Asked): Promise<number> {
+/** Loads the words that terms match; reads and counts each once. */
+export function createLoader(run: RunSql) {
+  const loaded = new Map<string, Promise<WordBlocks[]>>()
+  const counts = new Map<string, Promise<number>>()
+  const once = <T>(known: Map<string, Promise<T>>, asked: Asked, find: () => Promise<T>) => {
+    const key = `${asked.exact ? '=' : '^'}${asked.text}`
+    let found = known.get(key)
+    if (found === undefined) {
+      found = find()
+      known.set(key, found)
+    }
+    return found
+  }
+  return {
+    /** The blocks of a term's words. */
+    load: (asked: Asked) =>
+      once(loaded, asked, () => (isRun(asked) ? loadRun(run, asked.text) : loadWords(run, asked))),
+    /** How many there are; 0: no title has it. */
+    count: (asked: Asked) => once(counts, asked, () => countBlocks(run, asked)),
+  }
+}
+
+export type Loader = ReturnType<typeof createLoader>
+
+async function countBlocks(run: RunSql, asked: Asked): Promise<number> {
   const first = isRun(asked) ? { ...asked, text: pairsOf(asked.text)[0]!, exact: true } : asked
   const [row] = await run(sql`select count(*) from search_words where ${matched(first)}`)
   return Number(row![0])
-}
-
-/** Gives the blocks of the words that a term matches; reads each once. */
-export function createLoader(run: RunSql) {
-  const loaded = new Map<string, Promise<WordBlocks[]>>()
-  return (asked: Asked): Promise<WordBlocks[]> => {
-    const key = `${asked.exact ? '=' : '^'}${asked.text}`
-    let words = loaded.get(key)
-    if (words === undefined) {
-      words = isRun(asked) ? loadRun(run, asked.text) : loadWords(run, asked)
-      loaded.set(key, words)
-    }
-    return words
-  }
 }
 
 async function loadWords(run: RunSql, asked: Asked): Promise<WordBlocks[]> {

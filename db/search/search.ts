@@ -1,7 +1,7 @@
 import { afterPrefix, type Term, termsOf } from '../../catalogue/words.ts'
 import { join, raw, sql } from '../reads/sql.ts'
 import { fromBytes } from './entries.ts'
-import { type Asked, countBlocks, createLoader, createLoaderOf } from './load.ts'
+import { type Asked, createLoader, createLoaderOf, type Loader } from './load.ts'
 import { boundOfPrefix, idOf, least, matchTerms, type WordBlocks } from './match.ts'
 import { wordsOneOff } from './one-off.ts'
 import type { RunSql } from './rows.ts'
@@ -26,15 +26,15 @@ const maxTries = 200
  */
 export async function findTitles(run: RunSql, q: string, narrow?: Narrow): Promise<Found> {
   const terms = termsOf(q)
-  const load = createLoader(run)
+  const loader = createLoader(run)
   const keysOf = async (asked: Asked[]) => {
-    const keys = await keysOfAll(run, asked, load)
+    const keys = await keysOfAll(run, asked, loader)
     if (narrow === undefined || keys.length === 0) return keys
     const passing = await narrow(Array.from(keys, idOf))
     return keys.filter((key) => passing.has(idOf(key)))
   }
   const keys = await keysOf(terms)
-  return keys.length > 0 ? { keys } : correct(run, terms, keysOf)
+  return keys.length > 0 ? { keys } : correct(run, terms, loader, keysOf)
 }
 
 /** So many titles are looked at themselves, and so many blocks are not worth that. */
@@ -45,11 +45,15 @@ const fewBlocks = 20
 async function keysOfAll(
   run: RunSql,
   asked: Asked[],
-  load: ReturnType<typeof createLoader>,
+  { load, count }: Loader,
 ): Promise<Float64Array> {
   if (asked.length === 1) return matchTerms([await load(asked[0]!)])
   const counts: number[] = []
-  for (const term of asked) counts.push(await countBlocks(run, term))
+  for (const term of asked) {
+    const blocks = await count(term)
+    if (blocks === 0) return new Float64Array()
+    counts.push(blocks)
+  }
   const order = [...asked.keys()].sort((a, b) => counts[a]! - counts[b]!)
   const words: WordBlocks[][] = []
   let loadSome: typeof load | undefined
@@ -70,17 +74,23 @@ async function keysOfAll(
 async function correct(
   run: RunSql,
   terms: Term[],
+  { count }: Loader,
   keysOf: (asked: Asked[]) => Promise<Float64Array>,
 ): Promise<Found> {
-  const others: Asked[][] = []
-  for (const { text, cjk } of terms) {
-    const words = cjk ? [] : await wordsOneOff(run, text)
-    others.push(words.map((word) => ({ text: word, cjk: false, exact: true })))
+  const none = { keys: new Float64Array() }
+  const choices: Choices[] = []
+  for (const term of terms) {
+    const words = term.cjk ? [] : await wordsOneOff(run, term.text)
+    const others = words.map((text) => ({ text, cjk: false, exact: true }))
+    const own = (await count(term)) > 0 ? term : undefined
+    if (own === undefined && others.length === 0) return none
+    choices.push({ own, others })
   }
   let tries = 0
-  for (let changes = 1; changes <= terms.length; changes += 1) {
-    let best: Found = { keys: new Float64Array() }
-    for (const asked of combinations(terms, others, changes)) {
+  const fewest = Math.max(1, choices.filter(({ own }) => own === undefined).length)
+  for (let changes = fewest; changes <= terms.length; changes += 1) {
+    let best: Found = none
+    for (const asked of combinations(choices, changes)) {
       const keys = await keysOf(asked)
       if (keys.length > best.keys.length) {
         best = { keys, corrected: asked.map(({ text }) => text).join(' ') }
@@ -90,24 +100,30 @@ async function correct(
     }
     if (best.keys.length > 0) return best
   }
-  return { keys: new Float64Array() }
+  return none
+}
+
+/** What may be looked for in the place of a term: itself, unless no title has it, or other words. */
+interface Choices {
+  own: Asked | undefined
+  others: Asked[]
 }
 
 /** Every way to change exactly `changes` of the terms. */
-function* combinations(terms: Term[], others: Asked[][], changes: number): Generator<Asked[]> {
-  if (terms.length < changes) return
-  if (terms.length === 0) {
+function* combinations(choices: Choices[], changes: number): Generator<Asked[]> {
+  if (choices.filter(({ others }) => others.length > 0).length < changes) return
+  const [first, ...rest] = choices
+  if (first === undefined) {
     yield []
     return
   }
-  const [term, ...rest] = terms
-  const [words, ...restWords] = others
   if (changes > 0) {
-    for (const word of words!) {
-      for (const after of combinations(rest, restWords, changes - 1)) yield [word, ...after]
+    for (const word of first.others) {
+      for (const after of combinations(rest, changes - 1)) yield [word, ...after]
     }
   }
-  for (const after of combinations(rest, restWords, changes)) yield [term!, ...after]
+  if (first.own === undefined) return
+  for (const after of combinations(rest, changes)) yield [first.own, ...after]
 }
 
 /** Blocks looked at before a search for a few becomes a search for all, and at a time. */

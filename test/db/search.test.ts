@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { deleteAnime, insertAnime, updateAnime } from '../../db/animes.ts'
 import { openDatabase } from '../../db/database.ts'
@@ -5,7 +6,7 @@ import type { Database } from '../../db/dialects/dialect.ts'
 import { importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
-import { newDatabase } from '../support/app.ts'
+import { newDatabase, onMssql } from '../support/app.ts'
 import { seeded } from '../support/catalogue.ts'
 import { finished, readList } from '../support/reads.ts'
 
@@ -409,5 +410,43 @@ t.test(
         q,
       )
     }
+  },
+)
+
+t.test(
+  'a migration gives words to the titles that are there',
+  { skip: onMssql && 'SQLite only' },
+  async (t) => {
+    const database = await open(t)
+    const past = new DatabaseSync(database.url.slice('sqlite:'.length))
+    t.teardown(() => past.close())
+    past.exec(`
+    drop table search_words;
+    drop index animes_sort_title;
+    alter table animes drop column sort_title;
+    create index animes_title on animes (title, id);
+    delete from kysely_migration where name = '0008-search'`)
+    const add = past.prepare(
+      "insert into animes (title, type, score, genres) values (?, 'TV', ?, '[]')",
+    )
+    for (const [title, score] of titles) add.run(title, score)
+    for (let more = 0; more < 2500; more += 1) add.run('Qqqqq', null)
+    t.same(await migrate(database), ['0008-search'])
+    for (const [q, ...found] of queries) t.same(await search(database, q), found, q)
+    const sorted = await readList(database, {
+      filters: {},
+      sort: [{ column: 'title', descending: false }],
+    })
+    const names = sorted.data
+      .map(({ title }) => title)
+      .filter((title) => !title.startsWith('Qqqqq'))
+    t.same(names.slice(0, 4), [
+      '☆',
+      '"0"',
+      'Boruto: Naruto Next Generations',
+      'Boruto: Naruto the Movie',
+    ])
+    t.ok(names.indexOf('Étoile') < names.indexOf('Fate/stay night'))
+    t.ok(names.indexOf('Neon Genesis Evangelion') < names.indexOf('!NVADE'))
   },
 )
