@@ -7,8 +7,8 @@ import { visitWords } from '../../catalogue/words.ts'
  * 9 the number of positions of the title, 4 how many positions the word fills.
  */
 export const entrySize = 2
-/** Entries of a block at the most: 16 KiB, which is what a write rewrites for each word of its title. */
-export const maxBlock = 2048
+/** Entries of a block at the most: 8 KiB, which is what a write rewrites for each word of its title. */
+export const maxBlock = 1024
 
 export const noScore = 1001
 /** Hundredths below 10.00; what is not known comes last. */

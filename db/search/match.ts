@@ -60,6 +60,19 @@ export function matchTerms(terms: WordBlocks[][]): Float64Array {
   }
 }
 
+/** How many titles have every term: less work than to rank them. */
+export function countTitles(terms: WordBlocks[][]): number {
+  const blocks = terms.flatMap((words) => words.flatMap((word) => word.blocks))
+  let count = 0
+  for (let lowest = nextId(blocks, 0); lowest < Infinity; ) {
+    const ids = idsWithAll(terms, lowest)
+    for (const id of ids) slots[id] = 0
+    count += ids.length
+    lowest = nextId(blocks, lowest + windowSize)
+  }
+  return count
+}
+
 /** The least id from `lowest` on that a block may have. */
 function nextId(blocks: Int32Array[], lowest: number): number {
   let next = Infinity
@@ -97,10 +110,12 @@ function matchWindow(terms: WordBlocks[][], lowest: number): Float64Array {
   return keys
 }
 
+/** How much there is to look at of a term. */
+export const sizeOf = (words: WordBlocks[]): number =>
+  words.reduce((sum, { blocks }) => sum + blocks.reduce((all, { length }) => all + length, 0), 0)
+
 /** Offsets, from `lowest`, of the ids that every term has; their slots count from 1. */
 function idsWithAll(terms: WordBlocks[][], lowest: number): Uint32Array {
-  const sizeOf = (words: WordBlocks[]) =>
-    words.reduce((sum, { blocks }) => sum + blocks.reduce((all, { length }) => all + length, 0), 0)
   const smallestFirst = terms.toSorted((a, b) => sizeOf(a) - sizeOf(b))
   state.fill(0)
   let found = new Uint32Array(1024)

@@ -2,7 +2,15 @@ import { afterPrefix, type Term, termsOf } from '../../catalogue/words.ts'
 import { join, raw, sql } from '../reads/sql.ts'
 import { fromBytes } from './entries.ts'
 import { type Asked, createLoader, createLoaderOf, type Loader } from './load.ts'
-import { boundOfPrefix, idOf, least, matchTerms, type WordBlocks } from './match.ts'
+import {
+  boundOfPrefix,
+  countTitles,
+  idOf,
+  least,
+  matchTerms,
+  sizeOf,
+  type WordBlocks,
+} from './match.ts'
 import { wordsOneOff } from './one-off.ts'
 import type { RunSql } from './rows.ts'
 
@@ -60,9 +68,11 @@ async function keysOfAll(
   for (const at of order) {
     const before = words.filter((each) => each !== undefined)
     if (loadSome === undefined && before.length > 0 && counts[at]! > fewBlocks) {
-      const left = matchTerms(before)
-      if (left.length === 0) return left
-      if (left.length <= fewTitles) loadSome = await createLoaderOf(run, Array.from(left, idOf))
+      // More entries than that, of one word, are more titles too.
+      const isMany = before.length === 1 && sizeOf(before[0]!) > 4 * fewTitles
+      if (!isMany && countTitles(before) <= fewTitles) {
+        loadSome = await createLoaderOf(run, Array.from(matchTerms(before), idOf))
+      }
     }
     words[at] = await (loadSome ?? load)(asked[at]!)
     if (words[at].length === 0) return new Float64Array()

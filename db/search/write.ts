@@ -71,11 +71,12 @@ function selectBlocks(changes: WordChange[]): Sql {
     lowest = Math.min(lowest, added[0]!)
     highest = Math.max(highest, added[added.length - entrySize]!)
   }
+  // Each word has a block that begins at 0. SQLite takes the tables of a cross join in their order.
   return sql`
-    select s.id, s.word, s.first_id, s.entries
-    from (select word, max(first_id) as first_id from search_words
-      where word in (${list(changes.map(({ word }) => word))}) and first_id <= ${lowest} group by word) f
-    join search_words s on s.word = f.word and s.first_id >= f.first_id and s.first_id <= ${highest}
+    select s.id, s.word, s.first_id, s.entries from search_words f cross join search_words s
+    where f.word in (${list(changes.map(({ word }) => word))}) and f.first_id = 0
+      and s.word = f.word and s.first_id <= ${highest} and s.first_id >= (
+        select max(m.first_id) from search_words m where m.word = f.word and m.first_id <= ${lowest})
     order by s.word, s.first_id`
 }
 

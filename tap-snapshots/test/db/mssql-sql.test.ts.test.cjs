@@ -59,6 +59,9 @@ select id, best from search_words where word > @1 and word < @2 order by best of
 ;
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
 -- string, string
+;
+select count(*) from search_words where word >= @1 and word < @2
+-- string, string
 
 `
 
@@ -910,10 +913,10 @@ begin
 delete from "animes" where "id" = @1
 -- number
 ;
-select s.id, s.word, s.first_id, s.entries
-from (select word, max(first_id) as first_id from search_words
-where word in (@1) and first_id <= @2 group by word) f
-join search_words s on s.word = f.word and s.first_id >= f.first_id and s.first_id <= @3
+select s.id, s.word, s.first_id, s.entries from search_words f cross join search_words s
+where f.word in (@1) and f.first_id = 0
+and s.word = f.word and s.first_id <= @2 and s.first_id >= (
+select max(m.first_id) from search_words m where m.word = f.word and m.first_id <= @3)
 order by s.word, s.first_id
 -- string, number, number
 ;
@@ -933,10 +936,10 @@ if @words < 0 throw 51003, 'another write holds the words of search', 1
 insert into "animes" ("title", "type", "year", "score", "episodes", "genres", "source_id", "sort_title") output "inserted"."id" values (@1, @2, @3, @4, @5, @6, @7, @8)
 -- string, string, object, number, number, string, object, string
 ;
-select s.id, s.word, s.first_id, s.entries
-from (select word, max(first_id) as first_id from search_words
-where word in (@1) and first_id <= @2 group by word) f
-join search_words s on s.word = f.word and s.first_id >= f.first_id and s.first_id <= @3
+select s.id, s.word, s.first_id, s.entries from search_words f cross join search_words s
+where f.word in (@1) and f.first_id = 0
+and s.word = f.word and s.first_id <= @2 and s.first_id >= (
+select max(m.first_id) from search_words m where m.word = f.word and m.first_id <= @3)
 order by s.word, s.first_id
 -- string, number, number
 ;
