@@ -13,6 +13,7 @@ import redisFresh from './redis-fresh.ts'
 import redisPage from './redis-page.ts'
 import redisPaused from './redis-paused.ts'
 import redisWrite from './redis-write.ts'
+import search from './search.ts'
 import start from './start.ts'
 import telemetry from './telemetry.ts'
 
@@ -23,6 +24,7 @@ const benches: Bench[] = [
   firstListMssql,
   big,
   importing,
+  search,
   start,
   telemetry,
   redisPage,

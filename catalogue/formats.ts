@@ -18,7 +18,7 @@ export const fileColumns: readonly FileColumn[] = ['id', ...stagedColumns]
 
 /** How a list of titles is written. */
 export interface ListFormat {
-  head: (total: number, next: string | null) => string
+  head: (total: number, next: string | null, corrected?: string) => string
   rows: (rows: readonly Partial<FileRow>[]) => string
   /** What stands between two pieces of `rows`. */
   separator: string

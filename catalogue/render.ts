@@ -45,9 +45,14 @@ function showOf(names: readonly AnimeColumn[]): Show {
 /** One title as JSON. */
 export const renderAnime = (row: AnimeRow): string => JSON.stringify(showOf(animeColumns)(row))
 
-/** What stands before the titles of a list: the total and the next cursor, known before the first title. */
-export const listHead = (total: number, next: string | null): string =>
-  `{"total":${total},"next":${JSON.stringify(next)},"data":[`
+/**
+ * What stands before the titles of a list: the total, the next cursor and what was searched instead of a
+ * query that matches nothing, known before the first title.
+ */
+export const listHead = (total: number, next: string | null, corrected?: string): string => {
+  const also = corrected === undefined ? '' : `"corrected":${JSON.stringify(corrected)},`
+  return `{"total":${total},"next":${JSON.stringify(next)},${also}"data":[`
+}
 
 /**
  * Titles as the members of a JSON array, without its brackets, all columns or some. One call of

@@ -1,7 +1,9 @@
 import type { Kysely, Transaction } from 'kysely'
 import { type AnimeRow, animeColumns, type StoredValues } from '../catalogue/columns.ts'
+import { sortTitle } from '../catalogue/words.ts'
 import type { Database } from './dialects/dialect.ts'
 import type { Schema } from './schema.ts'
+import { changeWordsOf } from './search/titles.ts'
 
 export { type AnimeFilters, type AnimeRow, animeColumns } from '../catalogue/columns.ts'
 
@@ -16,7 +18,10 @@ export async function insertAnime(
   trx: Transaction<Schema>,
   values: StoredValues,
 ): Promise<AnimeRow> {
-  const id = await dialect.insertAnime(trx, { ...values, source_id: null })
+  const sort_title = sortTitle(values.title)
+  await dialect.lockWords(trx)
+  const id = await dialect.insertAnime(trx, { ...values, source_id: null, sort_title })
+  await changeWordsOf(trx, id, undefined, values)
   await insertGenres(trx, id, values.genres)
   return { id, ...values }
 }
@@ -39,7 +44,13 @@ export async function updateAnime(
 ): Promise<AnimeRow> {
   const changed = { ...row, ...changes }
   const { id, ...values } = changed
-  await trx.updateTable('animes').set(values).where('id', '=', id).execute()
+  const sort_title = sortTitle(values.title)
+  await trx
+    .updateTable('animes')
+    .set({ ...values, sort_title })
+    .where('id', '=', id)
+    .execute()
+  await changeWordsOf(trx, id, row, values)
   if (changed.genres !== row.genres) {
     await trx.deleteFrom('anime_genres').where('anime_id', '=', id).execute()
     await insertGenres(trx, id, changed.genres)
@@ -47,9 +58,10 @@ export async function updateAnime(
   return changed
 }
 
-/** Removes a title and its genres. */
-export async function deleteAnime(trx: Transaction<Schema>, id: number): Promise<void> {
-  await trx.deleteFrom('animes').where('id', '=', id).execute()
+/** Removes a title, its genres and its words. */
+export async function deleteAnime(trx: Transaction<Schema>, row: AnimeRow): Promise<void> {
+  await trx.deleteFrom('animes').where('id', '=', row.id).execute()
+  await changeWordsOf(trx, row.id, row, undefined)
 }
 
 async function insertGenres(trx: Transaction<Schema>, id: number, json: string): Promise<void> {

@@ -8,6 +8,7 @@ import { databaseName } from './migrations/0004-database-name.ts'
 import { merge } from './migrations/0005-merge.ts'
 import { listIndexes } from './migrations/0006-list-indexes.ts'
 import { idempotencyKeys } from './migrations/0007-idempotency.ts'
+import { search } from './migrations/0008-search.ts'
 import type { Schema } from './schema.ts'
 
 const migrations = {
@@ -18,6 +19,7 @@ const migrations = {
   '0005-merge': merge,
   '0006-list-indexes': listIndexes,
   '0007-idempotency': idempotencyKeys,
+  '0008-search': search,
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { AnimeRow, SortableColumn } from '../catalogue/columns.ts'
+import { sortTitle } from '../catalogue/words.ts'
 
 export interface SortKey {
   column: SortableColumn
@@ -22,6 +23,15 @@ export const nameOf = (keys: SortKey[]) =>
 /** The cursor after a row: its values under the sort keys and the id, under the sort's own name. */
 export function encodeCursor(row: AnimeRow, sort: SortKey[]): string {
   const keys = totalOrder(sort)
-  const values = keys.map(({ column }) => row[column])
-  return Buffer.from(JSON.stringify([nameOf(keys), ...values])).toString('base64url')
+  const values = keys.map(({ column }) => (column === 'title' ? sortTitle(row.title) : row[column]))
+  return encode([nameOf(keys), ...values])
 }
+
+/** The order of a search: the best match first. */
+export const bestFirst = 'best'
+
+/** The cursor after a title in that order: how well it matches, and its id. */
+export const encodeBestCursor = (rank: number, id: number): string => encode([bestFirst, rank, id])
+
+const encode = (parts: (string | number | null)[]) =>
+  Buffer.from(JSON.stringify(parts)).toString('base64url')

@@ -6,12 +6,35 @@ export interface AnimeTable extends StoredValues {
   id: Generated<number>
   /** The import's key (`animeID` of the CSV); null for titles added through the API. */
   source_id: number | null
+  /** The title's normal form, by which it is sorted; see catalogue/words.ts. */
+  sort_title: Generated<string>
 }
 
 /** `anime_genres`: one row for each genre of a title, clustered for the genre filter. */
 export interface AnimeGenreTable {
   genre: string
   anime_id: number
+}
+
+/** `search_queue`, on SQL Server: titles that were loaded and whose words are not up to date yet. */
+export interface SearchQueueTable {
+  id: Generated<number>
+  anime_id: number
+  /** The title before; null for one that was added. */
+  title: string | null
+}
+
+/** `search_words`: the titles that have a word, in blocks; see search/entries.ts. */
+export interface SearchWordTable {
+  id: Generated<number>
+  word: string
+  /** The word backwards. */
+  mirrored: string
+  /** The least title id that the block may hold; 0 for the first of a word. */
+  first_id: number
+  /** No title of the block matches better; see search/match.ts. */
+  best: number
+  entries: Uint8Array
 }
 
 /**
@@ -70,6 +93,8 @@ export interface IdempotencyKeyTable {
 export interface Schema {
   animes: AnimeTable
   anime_genres: AnimeGenreTable
+  search_words: SearchWordTable
+  search_queue: SearchQueueTable
   outbox: OutboxTable
   users: UserTable
   refresh_tokens: RefreshTokenTable

@@ -4,6 +4,7 @@ import type { Transaction } from 'kysely'
 import { databaseName } from '../db/database-name.ts'
 import { deleteOutbox, deleteOutboxByMark, insertOutbox, readOutbox } from '../db/outbox.ts'
 import type { Schema } from '../db/schema.ts'
+import { indexQueued } from '../db/search/queue.ts'
 import cache, { type CachePluginOptions } from './cache/index.ts'
 import type { Outbox } from './cache/write.ts'
 import { cacheHashTag } from './redis.ts'
@@ -19,6 +20,8 @@ async function catalogueCachePlugin(app: FastifyInstance) {
     insert: insertOutbox,
     async read() {
       await connected()
+      // What Data Factory has loaded is searched from the next read of the outbox on.
+      await indexQueued(database)
       return readOutbox(database.reader)
     },
     remove: (ids) => deleteOutbox(database.writer, ids),

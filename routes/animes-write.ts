@@ -132,7 +132,7 @@ export async function removeTitle(
   { id, match }: { id: number; match?: string | undefined },
 ) {
   const before = await lockAsSeen(database, trx, id, match)
-  await deleteAnime(trx, id)
+  await deleteAnime(trx, before)
   return { change: [rowTags(before)] }
 }
 

@@ -7,10 +7,17 @@ import type { ListRead, Read } from '../db/reads/read.ts'
 import { cached, canonicalKey } from '../plugins/cache/index.ts'
 import { NotFound } from '../plugins/errors.ts'
 import { Anime, AnimeId } from '../schemas/anime.ts'
-import { AnimeList, ListParameters, NamedCounts, Stats } from '../schemas/lists.ts'
+import {
+  AnimeList,
+  ListParameters,
+  NamedCounts,
+  Stats,
+  Suggestions,
+  SuggestParameters,
+} from '../schemas/lists.ts'
 import { answers, problems } from '../schemas/problems.ts'
 import { acceptForm, formatOf } from './list-format.ts'
-import { listKey, parseList } from './list-query.ts'
+import { listKey, parseList, parseSearch } from './list-query.ts'
 
 const json = { 'content-type': mediaTypes.api }
 
@@ -61,7 +68,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const headers = { 'content-type': mediaTypes[format] }
         const { query, columns } = parseList(parameters)
         const totalKey = canonicalKey('totals', { ...query.filters })
-        const counted = query.limit === undefined ? undefined : await held(totalKey)
+        // A search counts what it finds.
+        const isCounted = query.limit !== undefined && query.filters.q === undefined
+        const counted = isCounted ? await held(totalKey) : undefined
         const matching = counted === undefined ? undefined : (JSON.parse(counted) as Matching)
         const read: ListRead = { what: 'list', query, columns, matching, format }
         const answer = await database.read(read, { signal })
@@ -71,6 +80,26 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const also = found === undefined ? {} : { [totalKey]: JSON.stringify(found) }
         return { body, etag, also, headers: { ...headers, ...link } }
       },
+    }),
+  })
+
+  app.get('/animes/suggest', {
+    onRequest: app.requireReader,
+    schema: {
+      operationId: 'suggestAnimes',
+      summary: 'Titles for what is being typed',
+      description: 'Up to ten titles that match, the best first, as a list with `q` has them.',
+      tags,
+      querystring: SuggestParameters,
+      response: answers(Suggestions, 400, 503),
+    },
+    ...cached<unknown, Static<typeof SuggestParameters>>({
+      key: ({ query: { q } }) => ({
+        key: canonicalKey('suggest', { q: parseSearch(q) }),
+        tags: ['all'],
+      }),
+      read: ({ query: { q } }, { signal }) =>
+        finished({ what: 'suggest', q: parseSearch(q) }, signal),
     }),
   })
 

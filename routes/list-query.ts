@@ -7,7 +7,8 @@ import {
   sortable,
 } from '../catalogue/columns.ts'
 import { queryTags } from '../catalogue/tags.ts'
-import { type CursorValues, nameOf, type SortKey, totalOrder } from '../db/order.ts'
+import { normalQuery } from '../catalogue/words.ts'
+import { bestFirst, type CursorValues, nameOf, type SortKey, totalOrder } from '../db/order.ts'
 import type { ListQuery } from '../db/reads/list.ts'
 import { type CacheKey, canonicalKey } from '../plugins/cache/index.ts'
 import { BadField } from '../plugins/errors.ts'
@@ -34,15 +35,24 @@ export function parseList(parameters: Parameters): ParsedList {
   if (minScore > maxScore) throw new BadField('minScore', 'must not be above maxScore')
   const filters = { ...given }
   if (filters.genre !== undefined) filters.genre = [...new Set(filters.genre)].sort()
+  if (filters.q !== undefined) filters.q = parseSearch(filters.q)
+  const best = filters.q !== undefined && sortText === undefined
   const sort = parseSort(sortText)
   const columns = parseFields(fields)
   const canonicalSort = sort.map(({ column, descending }) => `${descending ? '-' : ''}${column}`)
   return {
-    query: { filters, sort, limit, cursor: cursor === undefined ? cursor : decode(cursor, sort) },
+    query: {
+      filters,
+      sort,
+      limit,
+      cursor: cursor === undefined ? cursor : decode(cursor, sort, best),
+      bestFirst: best,
+    },
     columns,
     canonical: {
       ...filters,
-      sort: sort.length > 0 ? canonicalSort.join() : undefined,
+      // The order of the ids is the default of a list, and not that of a search.
+      sort: canonicalSort.join() || (filters.q !== undefined && !best ? 'id' : undefined),
       fields: columns.length < animeColumns.length ? columns.join() : undefined,
       limit,
       cursor,
@@ -54,6 +64,16 @@ export const listKey = ({ canonical, query }: ParsedList): CacheKey => ({
   key: canonicalKey('animes', canonical),
   tags: queryTags(query.filters),
 })
+
+/**
+ * The normal form of a text that is searched: all that spellings of it have in common.
+ * @throws BadField where there is nothing to look for
+ */
+export function parseSearch(q: string): string {
+  const normal = normalQuery(q)
+  if (normal === '') throw new BadField('q', 'has no letter and no digit to search for')
+  return normal
+}
 
 /**
  * Equal orders have equal keys: what follows `id`, which no two titles share, is dropped, and so is an
@@ -89,8 +109,9 @@ function parseFields(text: string | undefined): readonly AnimeColumn[] {
   return animeColumns.filter((column) => wanted.includes(column))
 }
 
-function decode(cursor: string, sort: SortKey[]): CursorValues {
+function decode(cursor: string, sort: SortKey[], best: boolean): CursorValues {
   const keys = totalOrder(sort)
+  const order = best ? bestFirst : nameOf(keys)
   let parts: unknown
   try {
     parts = JSON.parse(Buffer.from(cursor, 'base64url').toString())
@@ -98,13 +119,18 @@ function decode(cursor: string, sort: SortKey[]): CursorValues {
     throw new BadField('cursor', 'is not one that this service gave out')
   }
   const [name, ...values] = Array.isArray(parts) ? parts : []
-  if (values.length > 0 && name !== nameOf(keys)) {
+  if (values.length > 0 && name !== order) {
     throw new BadField('cursor', 'belongs to another sort order')
   }
-  const fits = keys.length === values.length && keys.every((key, at) => valueFits(key, values[at]))
+  const fits = best
+    ? values.length === 2 && values.every((value) => isCount(value))
+    : keys.length === values.length && keys.every((key, at) => valueFits(key, values[at]))
   if (!fits) throw new BadField('cursor', 'is not one that this service gave out')
   return values
 }
+
+const isCount = (value: unknown) =>
+  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 2_147_483_647
 
 const isNumber = (column: SortableColumn) =>
   column === 'id' || ['integer', 'decimal'].includes(columnFacts[column].kind)

@@ -6,6 +6,16 @@ const { type, year, score, genres } = columns
 const years = boundsOf(year)
 const scores = boundsOf(score)
 
+const searched = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: `^${text}+$`,
+  description:
+    'words of the title, or how they begin, whatever the case, the accents and the punctuation; the best match first',
+})
+
+export const SuggestParameters = Type.Object({ q: searched }, { additionalProperties: false })
+
 export const ListParameters = Type.Object(
   {
     type: Type.Optional(
@@ -23,14 +33,7 @@ export const ListParameters = Type.Object(
     maxYear: Type.Optional(Type.Integer({ ...years, description: 'this year or earlier' })),
     minScore: Type.Optional(Type.Number({ ...scores, description: 'at least' })),
     maxScore: Type.Optional(Type.Number({ ...scores, description: 'at most' })),
-    q: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 200,
-        pattern: `^${text}+$`,
-        description: 'the title contains this',
-      }),
-    ),
+    q: Type.Optional(searched),
     sort: Type.Optional(
       Type.String({
         maxLength: 100,
@@ -56,13 +59,26 @@ export const ListParameters = Type.Object(
   { additionalProperties: false },
 )
 
+const corrected = Type.Optional(
+  Type.String({ description: 'what was searched, since nothing matches `q` itself' }),
+)
+
 export const AnimeList = Type.Object(
   {
     data: Type.Array(Anime, { description: 'with `fields`, only those columns of each title' }),
     total: Type.Integer({ description: 'titles that match, on all pages' }),
     next: nullable(Type.String({ description: 'the cursor of the next page' })),
+    corrected,
   },
   { title: 'AnimeList', examples: [{ data: [example], total: 1, next: null }] },
+)
+
+export const Suggestions = Type.Object(
+  {
+    corrected,
+    data: Type.Array(Type.Pick(Anime, ['id', 'title', 'type', 'year']), { maxItems: 10 }),
+  },
+  { title: 'Suggestions' },
 )
 
 const count = Type.Integer({ minimum: 0 })

@@ -4,7 +4,7 @@ import type { FinishedRead, Read } from '../reads/read.ts'
 import type { AnimeTable, Schema } from '../schema.ts'
 
 /** Values of a new or changed title, as the table holds them. */
-export type AnimeValues = Omit<AnimeTable, 'id'>
+export type AnimeValues = Omit<AnimeTable, 'id' | 'sort_title'> & { sort_title: string }
 
 /** All that SQLite and SQL Server do differently. Every query is written once, over this. */
 export interface Dialect {
@@ -22,6 +22,7 @@ export interface Dialect {
     /** Text that people read: compared without regard to case. */
     readonly title: (length: number) => RawBuilder<unknown>
     readonly longText: RawBuilder<unknown>
+    readonly bytes: RawBuilder<unknown>
     readonly timestamp: RawBuilder<unknown>
     readonly now: RawBuilder<unknown>
   }
@@ -31,6 +32,8 @@ export interface Dialect {
   readonly prepare: (db: Kysely<Schema>) => Promise<void>
   /** Waits until no other process changes the schema, and keeps it so until the transaction ends. */
   readonly lockSchema: (trx: Transaction<Schema>) => Promise<void>
+  /** Keeps other writers of the words of titles waiting until the transaction ends. */
+  readonly lockWords: (trx: Kysely<Schema>) => Promise<void>
   /** Inserts one title and gives its id. */
   readonly insertAnime: (trx: Transaction<Schema>, values: AnimeValues) => Promise<number>
 }

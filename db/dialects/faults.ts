@@ -18,6 +18,8 @@ const transientNumbers = new Set([
 const conflictNumbers = new Set([
   // Deadlock victim, lock timeout, snapshot conflict; then the same for memory-optimized tables.
   1205, 1222, 3960, 41301, 41302, 41305, 41325,
+  // Our own: the lock on the words was not given.
+  51003,
 ])
 
 /** Babelfish (PostgreSQL behind TDS) has one number for all errors that SQL Server lacks, so match texts. */

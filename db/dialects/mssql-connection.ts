@@ -275,6 +275,10 @@ function addParameter(request: Request, name: string, value: unknown) {
     return request.addParameter(name, Math.abs(value) > int32 ? TYPES.BigInt : TYPES.Int, value)
   }
   if (typeof value === 'boolean') return request.addParameter(name, TYPES.Bit, value)
+  if (value instanceof Uint8Array) {
+    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    return request.addParameter(name, TYPES.VarBinary, bytes, { length: Infinity })
+  }
   if (value instanceof Date) return request.addParameter(name, TYPES.DateTime2, value)
   return request.addParameter(name, TYPES.NVarChar, value ?? null)
 }

@@ -33,6 +33,15 @@ export { collations }
 /** Milliseconds that a process waits for another one's migration. */
 const schemaLockTimeout = 10_000
 
+/**
+ * Taken before any row is: whoever writes words reads what is there first. Waits as long as a statement
+ * may take.
+ */
+export const lockWords = `declare @words int
+    exec @words = sp_getapplock @Resource = 'search_words', @LockMode = 'Exclusive',
+      @LockOwner = 'Transaction', @LockTimeout = -1
+    if @words < 0 throw 51003, 'another write holds the words of search', 1`
+
 export const mssql: Dialect = {
   name: 'mssql',
   types: {
@@ -43,12 +52,14 @@ export const mssql: Dialect = {
     code: (length) => type(`nvarchar(${length}) collate ${collations.code}`),
     title: (length) => type(`nvarchar(${length}) collate ${collations.title}`),
     longText: type('nvarchar(max)'),
+    bytes: type('varbinary(max)'),
     timestamp: type('datetime2(3)'),
     now: sql`sysutcdatetime()`,
   },
   // A lock hint on the select is ignored by Babelfish, so an update to the same value locks the row. The
   // select is a statement of its own, since it then sees the last commit.
   lockAnime: (columns, id) => sql`
+    ${sql.raw(lockWords)}
     update animes set type = type where id = ${id}
     select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
   // Without READ_COMMITTED_SNAPSHOT readers wait for an import. ALLOW_SNAPSHOT_ISOLATION lets several
@@ -70,6 +81,9 @@ export const mssql: Dialect = {
       exec @lock_result = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
         @LockOwner = 'Transaction', @LockTimeout = ${sql.lit(schemaLockTimeout)}
       if @lock_result < 0 throw 51000, 'another process is changing the schema', 1`.execute(trx)
+  },
+  lockWords: async (trx) => {
+    await sql.raw(lockWords).execute(trx)
   },
   insertAnime: async (trx, values) => {
     const row = await trx

@@ -28,6 +28,7 @@ export const sqlite: Dialect = {
     code: () => type('text'),
     title: () => type('text collate nocase'),
     longText: type('text'),
+    bytes: type('blob'),
     timestamp: type('text'),
     now: sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`,
   },
@@ -36,6 +37,7 @@ export const sqlite: Dialect = {
     sql`select ${sql.join(columns.map((column) => sql.ref(column)))} from animes where id = ${id}`,
   prepare: async () => {},
   lockSchema: async () => {},
+  lockWords: async () => {},
   insertAnime: async (trx, values) => {
     const row = await trx
       .insertInto('animes')

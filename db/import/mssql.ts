@@ -10,15 +10,22 @@ import {
   sourceId,
   stagedColumns,
 } from '../../catalogue/columns.ts'
+import { maxSortTitle, sortTitle } from '../../catalogue/words.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
+import { lockWords } from '../dialects/mssql.ts'
 import {
   authenticationOf,
   closeConnection,
   execute,
   isClosed,
+  MssqlConnection,
   openConnection,
 } from '../dialects/mssql-connection.ts'
 import type { MssqlSettings } from '../dialects/mssql-url.ts'
+import { mssqlReads } from '../reads/mssql-dialect.ts'
+import { textOf } from '../reads/sql.ts'
+import { applyQueue } from '../search/queue.ts'
+import type { RunSql } from '../search/rows.ts'
 import { ImportError } from './errors.ts'
 import type { BatchRow, ImportSummary, LeftOut, OpenStage, Stage, StageOptions } from './import.ts'
 import { earlierRow, severalTitles } from './left-out.ts'
@@ -87,6 +94,8 @@ function stageOf(
   }
 
   async function finish(): Promise<Counts> {
+    // Before any row is locked, as every write does it.
+    await batch(connection, lockWords)
     const { rows } = await execute<Counts>(
       connection,
       (done) => {
@@ -99,6 +108,7 @@ function stageOf(
       'callProcedure',
     )
     const { added, changed, unchanged, removed } = rows[0]!
+    await applyQueue(runOnConnection(connection), { isAlone: true })
     if (aborted) throw new Error('aborted')
     const keep = !dryRun && added + changed + removed > 0
     committing = transaction((done) =>
@@ -168,6 +178,14 @@ async function lockOut(connection: Connection): Promise<void> {
   if (rows[0]!.held < 0) throw new ImportError('another process holds the database')
 }
 
+function runOnConnection(connection: Connection): RunSql {
+  const wrapped = new MssqlConnection(connection)
+  return async (statement) => {
+    const text = textOf(statement, mssqlReads.placeholder)
+    return (await wrapped.arrays({ sql: text, parameters: statement.values })) as never
+  }
+}
+
 const batch = <R>(connection: Connection, sql: string) =>
   execute<R>(connection, (done) => new Request(sql, done), 'execSqlBatch')
 
@@ -206,6 +224,7 @@ function bulkLoad(connection: Connection, name: string): BulkLoading {
     nullable: false,
     length: Number.POSITIVE_INFINITY,
   })
+  load.addColumn('sort_title', TYPES.NVarChar, { nullable: true, length: maxSortTitle })
   if (isClosed(connection)) reject(new Error('the connection was closed'))
   else connection.execBulkLoad(load, staged(name, batches))
   return {
@@ -246,7 +265,7 @@ async function* staged(
   for await (const rows of batches) {
     for (const row of rows) {
       const values = stagedColumns.map((name) => row[name])
-      yield [batch, row.exported_id ?? null, row.line, ...values, names(row)]
+      yield [batch, row.exported_id ?? null, row.line, ...values, names(row), sortTitle(row.title)]
     }
   }
 }

@@ -1,8 +1,10 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { stagedColumns } from '../../catalogue/columns.ts'
+import { sortTitle } from '../../catalogue/words.ts'
 import type { StageOptions } from './import.ts'
 import { earlierRow, severalTitles } from './left-out.ts'
 import type { Reply } from './sqlite.ts'
+import { type ImportedWords, storedColumns } from './sqlite-words.ts'
 
 /** A row without a `source_id`: its `stagedColumns`, and where it stands in its batch. */
 export interface NaturalRow {
@@ -16,6 +18,7 @@ interface Options extends Pick<StageOptions, 'hasSourceIds' | 'natural' | 'given
   existing: number
   /** Whether a row `b` says something else than the title `a`. */
   changed: string
+  words: ImportedWords
 }
 
 type Left = NonNullable<Reply['left']>
@@ -26,8 +29,8 @@ type Left = NonNullable<Reply['left']>
  * these, what the file has). In a file that has source ids, only titles without one come into question.
  */
 export function naturalLoader(db: DatabaseSync, options: Options) {
-  const { existing, hasSourceIds, natural, given, changed } = options
-  const names = stagedColumns.join(', ')
+  const { existing, hasSourceIds, natural, given, changed, words } = options
+  const names = storedColumns.join(', ')
   db.exec(`
     create temp table unnamed (position integer primary key, exported_id integer, known integer,
       candidates integer, ${names});
@@ -39,11 +42,13 @@ export function naturalLoader(db: DatabaseSync, options: Options) {
     exportedId === null ? JSON.stringify(places.map((at) => values[at])) : String(exportedId)
   const see = db.prepare('insert or ignore into seen_keys (key) values (?)')
   const insert = db.prepare(
-    `insert into unnamed (position, exported_id, ${names}) values (?, ?, ${stagedColumns.map(() => '?')})`,
+    `insert into unnamed (position, exported_id, ${names}) values (?, ?, ${storedColumns.map(() => '?')})`,
   )
   const clear = db.prepare('delete from unnamed')
   const identify = existing === 0 ? () => [] : identifier(db, hasSourceIds, natural)
-  const merge = merger(db, given, changed)
+  const merge = merger(db, given, changed, words)
+  const titleAt = stagedColumns.indexOf('title')
+  const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
   const add = db.prepare(
     `insert into animes (${names}) select ${names} from unnamed where known is null order by position`,
   )
@@ -59,11 +64,16 @@ export function naturalLoader(db: DatabaseSync, options: Options) {
           position: row.position,
           reason: earlierRow(natural),
         })
-      } else insert.run(row.position, row.exportedId, ...row.values)
+      } else {
+        const title = sortTitle(String(row.values[titleAt]))
+        insert.run(row.position, row.exportedId, ...row.values, title)
+      }
     }
     left.push(...identify())
     counts.changed = merge()
+    const before = Number(lastId.get()!.id)
     counts.added = Number(add.run().changes)
+    words.addAfter(before)
     counts.unchanged = rows.length - left.length - counts.changed - counts.added
     // What this import has added is no other row's title.
     if (existing > 0) keep.run(last)
@@ -74,8 +84,10 @@ export function naturalLoader(db: DatabaseSync, options: Options) {
 /** Finds the title of each row, and takes out the rows that could be several. */
 function identifier(db: DatabaseSync, hasSourceIds: boolean, natural: Options['natural']) {
   const free = `a.id not in (select id from kept)${hasSourceIds ? ' and a.source_id is null' : ''}`
-  // Found by the index of titles, which takes no notice of case; + keeps SQLite from that of years.
-  const sameTitle = 'a.title = unnamed.title and a.title = unnamed.title collate binary'
+  // Found by the index of normal forms, which a row written by hand may lack; + keeps SQLite from that of
+  // years.
+  const sameTitle =
+    "a.sort_title in (unnamed.sort_title, '') and a.title = unnamed.title collate binary"
   const same = natural.map((name) =>
     name === 'title' ? sameTitle : `+a.${name} is unnamed.${name}`,
   )
@@ -110,7 +122,7 @@ function identifier(db: DatabaseSync, hasSourceIds: boolean, natural: Options['n
 }
 
 /** Changes the titles that are known and differ, and gives how many. */
-function merger(db: DatabaseSync, given: Options['given'], changed: string) {
+function merger(db: DatabaseSync, given: Options['given'], changed: string, words: ImportedWords) {
   const joined = 'animes a join unnamed b on b.known = a.id'
   const dropGenres = db.prepare(
     `delete from anime_genres where anime_id in (select a.id from ${joined} where a.genres <> b.genres)`,
@@ -120,10 +132,12 @@ function merger(db: DatabaseSync, given: Options['given'], changed: string) {
      select g.value, a.id from ${joined}, json_each(b.genres) g where a.genres <> b.genres`,
   )
   const update = db.prepare(
-    `update animes as a set (${given}) = (${given.map((name) => `b.${name}`)})
+    `update animes as a set (${given}, sort_title) = (${given.map((name) => `b.${name}`)}, b.sort_title)
      from unnamed b where b.known = a.id and ${changed}`,
   )
+  const changeWords = words.changer(joined, given)
   return (): number => {
+    changeWords()
     if (given.includes('genres')) {
       dropGenres.run()
       addGenres.run()

@@ -1,23 +1,28 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { sourceId, stagedColumns } from '../../catalogue/columns.ts'
+import { sortTitle } from '../../catalogue/words.ts'
 import { openConnection } from '../dialects/sqlite-connection.ts'
 import { earlierRow } from './left-out.ts'
 import { type FlatRows, phases, type Reply, type Request, type Start } from './sqlite.ts'
 import { type NaturalRow, naturalLoader } from './sqlite-natural.ts'
+import { importedWords, storedColumns } from './sqlite-words.ts'
 
 /** The import's transaction: starts with the thread, ends with `finish` or rolls back with it. */
 const { path, replace, dryRun, phase, given, hasSourceIds, natural } = workerData as Start
 
 const width = stagedColumns.length
-const names = stagedColumns.join(', ')
+const names = storedColumns.join(', ')
+const titleAt = stagedColumns.indexOf('title')
+const scoreAt = stagedColumns.indexOf('score')
 // Titles compare without regard to case; a change of case is a change all the same.
 const changed = `(${given.map((name) => `a.${name} collate binary`)}) is not
   (${given.map((name) => `b.${name}`)})`
 
 let db: DatabaseSync
 let existing: number
-let load: (rows: FlatRows) => NonNullable<Reply['left']>
+let words: ReturnType<typeof importedWords>
+let load: (rows: FlatRows) => Promise<NonNullable<Reply['left']>>
 let indexes: string[] = []
 const counts = { added: 0, changed: 0, unchanged: 0, removed: 0 }
 
@@ -36,15 +41,16 @@ function open(): Reply {
   // Building an index once is half the work of keeping it up to date row by row; those of
   // anime_genres stay, since they cost little and the parser is the slower one until the end.
   if (existing === 0) indexes = dropIndexes()
-  const insert = existing === 0 ? rowInsert('animes', stagedColumns) : merge()
+  words = importedWords(db)
+  const insert = existing === 0 ? insertNew() : merge()
   const takeFirst = firstOfEach()
   const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
   const addGenres = db.prepare(
     `insert into anime_genres (genre, anime_id)
      select g.value, a.id from animes a, json_each(a.genres) g where a.id > ?`,
   )
-  const loadNatural = naturalLoader(db, { existing, hasSourceIds, natural, given, changed })
-  load = (rows) => {
+  const loadNatural = naturalLoader(db, { existing, hasSourceIds, natural, given, changed, words })
+  load = async (rows) => {
     const { positions, values, unnamed } = parted(rows)
     const first = takeFirst(positions, values)
     const last = Number(lastId.get()!.id)
@@ -54,6 +60,7 @@ function open(): Reply {
     const { left, ...others } = loadNatural(unnamed, last)
     for (const name of ['added', 'changed', 'unchanged'] as const) counts[name] += others[name]
     addGenres.run(last)
+    await words.write()
     return [...first.left, ...left]
   }
   return { existing }
@@ -98,9 +105,38 @@ function firstOfEach() {
   }
 }
 
+/** Inserts into an empty table. */
+function insertNew() {
+  const insertRows = rowInsert('animes', storedColumns)
+  const lastId = db.prepare(`select seq as id from sqlite_sequence where name = 'animes'`)
+  return (values: SQLInputValue[]): number => {
+    // Ids follow one another: the transaction has the table for itself.
+    let id = Number(lastId.get()?.id ?? 0)
+    return insertRows(
+      withSortTitles(values, (title, score) => {
+        id += 1
+        return words.add(id, title, score)
+      }),
+    )
+  }
+}
+
+/** The values with the one of `sort_title` after those of each row. */
+function withSortTitles(
+  values: SQLInputValue[],
+  sortTitleOf: (title: string, score: number | null) => string,
+): SQLInputValue[] {
+  const all: SQLInputValue[] = []
+  for (let at = 0; at < values.length; at += width) {
+    for (let column = 0; column < width; column += 1) all.push(values[at + column]!)
+    all.push(sortTitleOf(values[at + titleAt] as string, values[at + scoreAt] as number | null))
+  }
+  return all
+}
+
 /** Inserts and updates over titles that are there already, and gives how many it inserted. */
 function merge() {
-  const insertBatch = rowInsert('batch', stagedColumns)
+  const insertBatch = rowInsert('batch', storedColumns)
   const clearBatch = db.prepare('delete from batch')
   const joined = 'animes a join batch b on b.source_id = a.source_id'
   const hasGenres = given.includes('genres')
@@ -112,16 +148,19 @@ function merge() {
      select g.value, a.id from ${joined}, json_each(b.genres) g where a.genres <> b.genres`,
   )
   const update = db.prepare(
-    `update animes as a set (${given}) = (${given.map((name) => `b.${name}`)})
+    `update animes as a set (${given}, sort_title) = (${given.map((name) => `b.${name}`)}, b.sort_title)
      from batch b where b.source_id = a.source_id and ${changed}`,
   )
   const add = db.prepare(
     `insert into animes (${names}) select ${names} from batch b
      where not exists (select 1 from animes a where a.source_id = b.source_id) order by b.rowid`,
   )
+  const changeWords = words.changer(joined, given)
+  const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
   return (values: SQLInputValue[]): number => {
     clearBatch.run()
-    insertBatch(values)
+    insertBatch(withSortTitles(values, sortTitle))
+    changeWords()
     if (hasGenres) {
       dropGenres.run()
       addGenres.run()
@@ -129,12 +168,16 @@ function merge() {
     const updated = Number(update.run().changes)
     counts.changed += updated
     counts.unchanged -= updated
-    return Number(add.run().changes)
+    const last = Number(lastId.get()!.id)
+    const added = Number(add.run().changes)
+    words.addAfter(last)
+    return added
   }
 }
 
-function finish(): Reply {
-  if (replace && existing > 0) counts.removed = removeUnseen()
+async function finish(): Promise<Reply> {
+  if (replace && existing > 0) counts.removed = await removeUnseen()
+  await words.write(true)
   // Short sorted runs stay in the processor's cache, and a second thread sorts the next meanwhile.
   db.exec('pragma cache_size = -2048; pragma threads = 1')
   for (const sql of indexes) {
@@ -151,10 +194,11 @@ function finish(): Reply {
   return { counts }
 }
 
-function removeUnseen(): number {
+async function removeUnseen(): Promise<number> {
   const unseen = `id not in (select id from kept)
     and (source_id is null or source_id not in (select source_id from seen))`
   db.exec(`delete from anime_genres where anime_id in (select id from animes where ${unseen})`)
+  await words.removeWhere(unseen)
   return Number(db.prepare(`delete from animes where ${unseen}`).run().changes)
 }
 
@@ -189,10 +233,11 @@ function rowInsert(table: string, columns: readonly string[], or = '') {
   }
 }
 
-function answer(work: () => Reply) {
+/** What is awaited here is there at once, so that no request overtakes another. */
+async function answer(work: () => Reply | Promise<Reply>) {
   let reply: Reply
   try {
-    reply = work()
+    reply = await work()
   } catch (error) {
     const { message, errcode } = error as Error & { errcode?: number }
     reply = { error: { message, errcode } }
@@ -200,7 +245,7 @@ function answer(work: () => Reply) {
   parentPort!.postMessage(reply)
 }
 
-answer(open)
+void answer(open)
 parentPort!.on('message', (request: Request) =>
-  answer(() => ('load' in request ? { left: load(request.load) } : finish())),
+  answer(async () => ('load' in request ? { left: await load(request.load) } : finish())),
 )

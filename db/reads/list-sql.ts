@@ -28,7 +28,9 @@ interface Ordered {
   limit?: number
 }
 
-const name = (column: string) => raw(`a.${column}`)
+/** Titles are sorted by their normal form. */
+const sorting = (column: string) => (column === 'title' ? 'sort_title' : column)
+const name = (column: string) => raw(`a.${sorting(column)}`)
 const shown = raw(animeColumns.map((column) => `a.${column}`).join(', '))
 
 export const oneTitle = (id: number): Sql =>
@@ -38,8 +40,8 @@ const hasGenre = (genre: string, id: Sql) =>
   sql`exists (select 1 from anime_genres as x where x.genre = ${genre} and x.anime_id = ${id})`
 
 /** The conditions of the filters that a title's own columns decide. */
-function ownConditions(dialect: ReadDialect, filters: AnimeFilters): Sql[] {
-  const { type, year, minYear, maxYear, minScore, maxScore, q } = filters
+function ownConditions(filters: AnimeFilters): Sql[] {
+  const { type, year, minYear, maxYear, minScore, maxScore } = filters
   const all: Sql[] = []
   if (type !== undefined) all.push(sql`a.type = ${type}`)
   if (year !== undefined) all.push(sql`a.year = ${year}`)
@@ -47,7 +49,6 @@ function ownConditions(dialect: ReadDialect, filters: AnimeFilters): Sql[] {
   if (maxYear !== undefined) all.push(sql`a.year <= ${maxYear}`)
   if (minScore !== undefined) all.push(sql`a.score >= ${minScore}`)
   if (maxScore !== undefined) all.push(sql`a.score <= ${maxScore}`)
-  if (q !== undefined) all.push(dialect.contains(q))
   return all
 }
 
@@ -80,7 +81,7 @@ const conditionOn = ({ column, value }: Equal) =>
  */
 function found(dialect: ReadDialect, filters: AnimeFilters, equal: readonly Equal[]) {
   const { genre = [], year } = filters
-  const own = [...ownConditions(dialect, filters), ...equal.map(conditionOn)]
+  const own = [...ownConditions(filters), ...equal.map(conditionOn)]
   if (genre.length === 0 || year !== undefined || equal.length > 0) {
     const id = raw('a.id')
     const conditions = [...own, ...genre.map((each) => hasGenre(each, id))]
@@ -105,7 +106,7 @@ function equalIndex({ type, year }: AnimeFilters, equal: readonly Equal[]): stri
   if (year !== undefined) given.add('year')
   const column = narrowest.find((each) => given.has(each))
   if (column === undefined) return undefined
-  return column === 'episodes' && type !== undefined ? 'animes_type' : `animes_${column}`
+  return column === 'episodes' && type !== undefined ? 'animes_type' : `animes_${sorting(column)}`
 }
 
 export function countMatching(dialect: ReadDialect, filters: AnimeFilters): Sql {
@@ -126,6 +127,18 @@ export function someIds(
   return sql`select ${id} ${from} ${ordered}`
 }
 
+/** Those of some ids whose titles match. */
+export function matchingOf(
+  dialect: ReadDialect,
+  filters: AnimeFilters,
+  ids: readonly number[],
+): Sql {
+  const id = raw('a.id')
+  const genres = (filters.genre ?? []).map((each) => hasGenre(each, id))
+  const all = [dialect.idIn(JSON.stringify(ids)), ...ownConditions(filters), ...genres]
+  return sql`select a.id from animes as a${raw(dialect.by(undefined))} where ${every(all)}`
+}
+
 /** Those titles, in the order of `sort`. */
 export function amongIds(
   dialect: ReadDialect,
@@ -144,7 +157,7 @@ export function sorted(
   filters: AnimeFilters,
   { sort, cursor, limit }: Ordered,
 ): Sql {
-  const conditions = ownConditions(dialect, filters)
+  const conditions = ownConditions(filters)
   for (const each of filters.genre ?? []) conditions.push(hasGenre(each, raw('a.id')))
   if (cursor !== undefined) conditions.push(after(sort, cursor))
   const first = limit === undefined ? '' : dialect.limit(limit)
@@ -154,9 +167,10 @@ export function sorted(
 /** ORDER BY terms; unknown values come last in both directions. Both databases hold null to be least. */
 function ordering(keys: readonly SortKey[], firstIsKnown = false): Sql {
   const terms = keys.flatMap(({ column, descending }, index) => {
-    if (descending) return [raw(`a.${column} desc`)]
-    if (!isNullable(column) || (firstIsKnown && index === 0)) return [raw(`a.${column}`)]
-    return [raw(`case when a.${column} is null then 1 else 0 end`), raw(`a.${column}`)]
+    const value = name(column)
+    if (descending) return [sql`${value} desc`]
+    if (!isNullable(column) || (firstIsKnown && index === 0)) return [value]
+    return [sql`case when ${value} is null then 1 else 0 end`, value]
   })
   return join(terms, ', ')
 }
@@ -192,7 +206,7 @@ export function scanning(
   const { genre = [] } = filters
   const index = scanIndex(filters, scan)
   const first = raw(limit === undefined ? '' : dialect.limit(limit))
-  const conditions = [...ownConditions(dialect, filters), ...scan.equal.map(conditionOn)]
+  const conditions = [...ownConditions(filters), ...scan.equal.map(conditionOn)]
   if (index === undefined && genre.length > 0) {
     // A genre's titles are in the order of their ids.
     const id = raw('g.anime_id')
@@ -220,7 +234,9 @@ function scanIndex(filters: AnimeFilters, { equal, order }: Scan): string | unde
   const { column } = order[0]!
   if (column === 'id') return equalIndex(filters, equal)
   // Of one type, most titles have the same number of episodes.
-  return column === 'episodes' && filters.type !== undefined ? 'animes_type' : `animes_${column}`
+  return column === 'episodes' && filters.type !== undefined
+    ? 'animes_type'
+    : `animes_${sorting(column)}`
 }
 
 /** The value next to `value` in a column, or the first; null: there is none. */

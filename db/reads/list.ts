@@ -21,6 +21,8 @@ export interface ListQuery {
   limit?: number | undefined
   /** The sort values and id of the last row seen. */
   cursor?: CursorValues | undefined
+  /** A search: the best match first, in the place of `sort`; its cursor is the rank and the id. */
+  bestFirst?: boolean
 }
 
 /** What all pages of a filter share: how many titles match and, where they are few, which. */

@@ -33,7 +33,7 @@ export function openMssqlReads(pool: ReadPool, options: ReaderOptions = {}): Dat
   async function attempt(read: Read): Promise<ReadAnswer | undefined> {
     const connection = await pool.acquire()
     const release = () => pool.release(connection)
-    const whole = read.what === 'list' || read.what === 'stats'
+    const whole = ['list', 'suggest', 'stats'].includes(read.what)
     let streaming = false
     try {
       if (whole) await connection.beginSnapshot()

@@ -20,6 +20,13 @@ import {
   wholeList,
 } from './list.ts'
 import { countMatching, oneTitle } from './list-sql.ts'
+import {
+  bestTitles,
+  type Searched,
+  searchBatches,
+  searchPage,
+  searchTitles,
+} from './search-list.ts'
 import type { ReadSession } from './session.ts'
 import { raw, sql } from './sql.ts'
 
@@ -39,6 +46,7 @@ export type Read =
   | ListRead
   | { what: 'title'; id: number }
   | { what: 'types' | 'genres' | 'stats' }
+  | { what: 'suggest'; q: string }
   /** Every title with all its columns, in the order of the ids; always streamed. */
   | { what: 'export'; format: ListFormatName }
 
@@ -77,6 +85,8 @@ export async function runRead(
       const [row] = await session.rows(oneTitle(read.id))
       return row && finish(renderAnime(rowOf(row)))
     }
+    case 'suggest':
+      return finish(JSON.stringify(await suggest(session, read.q)))
     case 'export':
       return exported(session, listFormat(read.format, fileColumns))
     case 'stats':
@@ -86,12 +96,27 @@ export async function runRead(
   }
 }
 
+/** So many titles are suggested at most. */
+const suggestions = 10
+
+async function suggest(session: ReadSession, q: string) {
+  const { rows, corrected } = await bestTitles(session, q, suggestions)
+  const data = rows.map(({ id, title, type, year }) => ({ id, title, type, year }))
+  return { ...(corrected && { corrected }), data }
+}
+
 async function page(
   session: ReadSession,
   { query, columns, matching: known, format: formatName }: ListRead,
   limit: number,
 ): Promise<FinishedRead> {
   const format = listFormat(formatName, columns)
+  if (query.filters.q !== undefined) {
+    const searched = await searchTitles(session, query)
+    const { rows, next } = await searchPage(session, query, searched, limit)
+    const head = format.head(searched.total, next, searched.corrected)
+    return finish(head + format.rows(rows) + format.tail, { next })
+  }
   const matching = known ?? (await findMatching(session, query.filters))
   const found = await readPage(session, { ...query, limit: limit + 1 }, matching)
   const more = found.length > limit
@@ -111,11 +136,15 @@ async function whole(
 ): Promise<FinishedRead | StreamedRead> {
   const { streamAbove } = session.bounds
   const format = listFormat(formatName, columns)
+  const isSearch = query.filters.q !== undefined
+  const searched = isSearch ? await searchTitles(session, query) : undefined
   const total = async () => {
+    if (searched !== undefined) return searched.total
     const [row] = await session.rows(countMatching(session.dialect, query.filters))
     return Number(row![0])
   }
-  const pieces = renderedPieces(session, query, format)
+  const head = (count: number) => format.head(count, null, searched?.corrected)
+  const pieces = renderedPieces(session, query, format, searched)
   const held: string[] = []
   let [rows, bytes, counted] = [0, 0, undefined as number | undefined]
   // Not by `for await`, which would end them when the rest is streamed.
@@ -125,10 +154,12 @@ async function whole(
     bytes += next.value.text.length
     if (counted !== undefined || bytes < streamAbove / 64) continue
     counted = await total()
-    if ((counted / rows) * bytes > streamAbove) return streamed(held, pieces, format, counted)
+    if ((counted / rows) * bytes > streamAbove) {
+      return streamed(held, pieces, format, head(counted))
+    }
   }
-  if (query.cursor !== undefined) counted ??= await total()
-  return finish(format.head(counted ?? rows, null) + held.join(format.separator) + format.tail)
+  if (query.cursor !== undefined || isSearch) counted ??= await total()
+  return finish(head(counted ?? rows) + held.join(format.separator) + format.tail)
 }
 
 interface Piece {
@@ -141,7 +172,14 @@ async function* renderedPieces(
   session: ReadSession,
   query: ListQuery,
   format: ListFormat,
+  searched: Searched | undefined,
 ): AsyncGenerator<Piece, void, void> {
+  if (searched !== undefined) {
+    for await (const rows of searchBatches(session, query, searched)) {
+      if (rows.length > 0) yield { text: format.rows(rows), rows: rows.length }
+    }
+    return
+  }
   for (const statement of await wholeList(session, query)) {
     for await (const batch of session.batches(statement)) {
       if (batch.length > 0) {
@@ -155,10 +193,10 @@ async function* streamed(
   held: string[],
   pieces: AsyncGenerator<Piece, void, void>,
   format: ListFormat,
-  total: number,
+  head: string,
 ): StreamedRead {
   try {
-    let separator = format.head(total, null)
+    let separator = head
     for (const text of held.splice(0)) {
       yield encoder.encode(separator + text)
       separator = format.separator

@@ -7,8 +7,6 @@ export interface ReadDialect {
   readonly limit: (count: number) => string
   /** After a table's name: read it by this index, or by its key. SQL Server decides by statistics. */
   readonly by: (index: string | undefined) => string
-  /** Whether a title contains `text`, without regard to case. */
-  readonly contains: (text: string) => Sql
   /** Whether an id is among those of a JSON array. */
   readonly idIn: (ids: string) => Sql
 }

@@ -1,5 +1,5 @@
 /** What a statement may hold as a value. */
-export type Value = string | number | null
+export type Value = string | number | Uint8Array | null
 
 /** A piece of a statement: texts, and the values that stand between them. */
 export interface Sql {
@@ -7,7 +7,8 @@ export interface Sql {
   readonly values: readonly Value[]
 }
 
-const isSql = (part: Sql | Value): part is Sql => part !== null && typeof part === 'object'
+const isSql = (part: Sql | Value): part is Sql =>
+  part !== null && typeof part === 'object' && 'texts' in part
 
 /**
  * A piece of SQL from a template: what is not SQL itself becomes a parameter. Reads run in threads, where
@@ -34,8 +35,14 @@ export function sql(parts: TemplateStringsArray, ...given: (Sql | Value)[]): Sql
 export const raw = (text: string): Sql => ({ texts: [text], values: [] })
 
 export function join(pieces: readonly Sql[], separator: string): Sql {
-  const between = raw(separator)
-  return pieces.reduce((all, piece) => sql`${all}${between}${piece}`)
+  const texts = ['']
+  const values: Value[] = []
+  for (const [index, piece] of pieces.entries()) {
+    texts[texts.length - 1] += (index > 0 ? separator : '') + piece.texts[0]!
+    for (let at = 1; at < piece.texts.length; at += 1) texts.push(piece.texts[at]!)
+    for (const value of piece.values) values.push(value)
+  }
+  return { texts, values }
 }
 
 /** All conditions, or one that always holds. */

@@ -5,6 +5,5 @@ export const sqliteReads: ReadDialect = {
   placeholder: () => '?',
   limit: (count) => `limit ${count}`,
   by: (index) => (index === undefined ? ' not indexed' : ` indexed by ${index}`),
-  contains: (text) => sql`instr(fold(a.title), fold(${text})) > 0`,
   idIn: (ids) => sql`a.id in (select value from json_each(${ids}))`,
 }

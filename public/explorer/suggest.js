@@ -5,26 +5,16 @@ const most = 10
 /** Milliseconds without a key pressed, after which suggestions are asked for. */
 const pause = 120
 
-/** Cleared when the service turns out to have no suggestions of its own; the list stands in for them. */
-let hasSuggest = true
-
+/** Nothing where nothing can be looked for: text without a letter or a digit. */
 async function suggestionsFor(q, signal) {
-  const options = { quiet: true, signal }
-  if (hasSuggest) {
-    try {
-      const { value } = await ask(`v1/animes/suggest?${new URLSearchParams({ q })}`, options)
-      return value.data
-    } catch (error) {
-      if (error.status !== 404 && error.status !== 400) throw error
-      hasSuggest = false
-    }
+  try {
+    const path = `v1/animes/suggest?${new URLSearchParams({ q })}`
+    const { value } = await ask(path, { quiet: true, signal })
+    return value.data
+  } catch (error) {
+    if (error.status !== 400) throw error
+    return []
   }
-  const fields = 'id,title,type,year'
-  const { value } = await ask(
-    `v1/animes?${new URLSearchParams({ q, fields, limit: most })}`,
-    options,
-  )
-  return value.data
 }
 
 /** Makes `input` a combobox whose `list` shows titles for what is typed; `onPick` takes one of them. */

@@ -14,6 +14,8 @@ export interface Row {
   type: string
   year: number | null
   genres: string[]
+  /** A word of its title, where titles are searched. */
+  word?: string | undefined
   stamp: number
 }
 
@@ -22,6 +24,7 @@ export interface Filter {
   type?: string
   year?: number
   genre?: string[]
+  word?: string
   /** A page: rows may be missing for being on another one. */
   partial?: boolean
 }
@@ -35,10 +38,11 @@ export interface Read {
   by: string
 }
 
-export const matches = (filter: Filter, { id, type, year, genres }: Row): boolean =>
+export const matches = (filter: Filter, { id, type, year, genres, word }: Row): boolean =>
   (filter.id === undefined || filter.id === id) &&
   (filter.type === undefined || filter.type === type) &&
   (filter.year === undefined || filter.year === year) &&
+  (filter.word === undefined || filter.word === word) &&
   (filter.genre ?? []).every((name) => genres.includes(name))
 
 /**

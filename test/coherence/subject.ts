@@ -20,6 +20,8 @@ export interface Subject {
   /** Makes a database with one row, and gives its URL. */
   prepare: (t: Teardown) => Promise<string>
   list: string
+  /** Whether `q` finds rows by a word. */
+  searches?: boolean
   /** The parameters of a list. */
   parametersOf: (filter: Filter) => [string, string][]
   /** More parameters of a page: it may leave rows out. */
@@ -57,6 +59,8 @@ function adminToken(): string {
 
 export const adminHeaders = { authorization: `Bearer ${adminToken()}` }
 
+type ShownTitle = Omit<Row, 'stamp' | 'word'> & { title: string; episodes: number }
+
 export const catalogue: Subject = {
   script: 'server.ts',
   prefix: '{animes}:',
@@ -72,7 +76,9 @@ export const catalogue: Subject = {
     return url
   },
   list: '/v1/animes',
-  parametersOf: ({ type, year, genre = [] }) => [
+  searches: true,
+  parametersOf: ({ type, year, genre = [], word }) => [
+    ...(word === undefined ? [] : [['q', word] as [string, string]]),
     ...(type === undefined ? [] : [['type', type] as [string, string]]),
     ...(year === undefined ? [] : [['year', String(year)] as [string, string]]),
     ...genre.map((name): [string, string] => ['genre', name]),
@@ -83,12 +89,17 @@ export const catalogue: Subject = {
       ['sort', sort],
     ]),
   ),
-  bodyOf: ({ stamp, ...row }) => ({ ...row, ...(stamp !== undefined && { episodes: stamp }) }),
-  rowOf: ({ id, type, year, genres, episodes }: Omit<Row, 'stamp'> & { episodes: number }) => ({
+  bodyOf: ({ stamp, word, ...row }) => ({
+    ...row,
+    ...(word !== undefined && { title: `The ${word} row` }),
+    ...(stamp !== undefined && { episodes: stamp }),
+  }),
+  rowOf: ({ id, type, year, genres, title, episodes }: ShownTitle) => ({
     id,
     type,
     year,
     genres,
+    word: title.split(' ')[1],
     stamp: episodes,
   }),
   otherFormat: {
@@ -129,7 +140,7 @@ export const books: Subject = {
       .parametersOf(filter)
       .map(([name, value]) => [{ type: 'shelf', genre: 'author' }[name] ?? name, value]),
   pages: ['3', '10'].map((limit) => [['limit', limit]]),
-  bodyOf: ({ stamp, type, genres, score: _, ...row }) => ({
+  bodyOf: ({ stamp, type, genres, score: _, word: __, ...row }) => ({
     ...row,
     ...(stamp !== undefined && { edition: stamp }),
     ...(type !== undefined && { shelf: type }),

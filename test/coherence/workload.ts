@@ -5,6 +5,8 @@ import { adminHeaders, type Subject } from './subject.ts'
 export const types = ['TV', 'MOVIE', 'OVA']
 export const genres = ['Action', 'Drama', 'Slice of Life']
 export const years = [2001, 2002, 2003]
+/** Too different for one to be taken for another by a search. */
+export const words = ['crimson', 'silent', 'voyager']
 
 export interface Instance {
   name: string
@@ -70,6 +72,7 @@ function randomQuery(subject: Subject, ids: number[]): { path: string; filter: F
   if (Math.random() < 0.5) {
     filter.genre = Math.random() < 0.3 ? [genres[0]!, genres[1]!] : [pick(genres)]
   }
+  if (subject.searches && Math.random() < 0.3) filter.word = pick(words)
   filter.partial = Math.random() < 0.2
   const page = filter.partial ? pick(subject.pages) : []
   const parameters = new URLSearchParams([...page, ...subject.parametersOf(filter)])
@@ -144,7 +147,7 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     const row = change && { ...before, ...change }
     const state: State = {
       stamp: remove ? null : stamp,
-      row: row ? { id, type: row.type, year: row.year, genres: row.genres, stamp } : null,
+      row: row ? { ...row, id, stamp } : null,
       begun: performance.now(),
       ended: Number.POSITIVE_INFINITY,
       by: '',
@@ -188,7 +191,7 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     stamp += 1
     const own = stamp
     const body = bodyOf({
-      ...{ title: `Row ${own}`, score: own % 10, stamp: own },
+      ...{ title: `Row ${own}`, score: own % 10, stamp: own, word: pick(words) },
       ...{ type: pick(types), genres: [pick(genres)], year: pick(years) },
     })
     const begun = performance.now()
@@ -219,7 +222,11 @@ export function createWorkload(instances: Instance[], subject: Subject) {
   /** Takes up a title that was there before, and gives it a stamp. */
   async function meet(id: number): Promise<void> {
     stamp += 1
-    const answer = await send(`${alive().url}${list}/${id}`, 'PATCH', bodyOf({ stamp }))
+    const answer = await send(
+      `${alive().url}${list}/${id}`,
+      'PATCH',
+      bodyOf({ stamp, word: words[0]! }),
+    )
     const state = {
       stamp,
       row: rowOf(JSON.parse(answer.body)),
@@ -263,7 +270,8 @@ export function createWorkload(instances: Instance[], subject: Subject) {
 }
 
 function randomChange() {
-  const change: { type?: string; year?: number; genres?: string[] } = {}
+  const change: Partial<Pick<Row, 'type' | 'year' | 'genres' | 'word'>> = {}
+  if (Math.random() < 0.3) change.word = pick(words)
   if (Math.random() < 0.5) change.type = pick(types)
   if (Math.random() < 0.4) change.year = pick(years)
   if (Math.random() < 0.4) change.genres = genres.filter(() => Math.random() < 0.5)

@@ -51,7 +51,7 @@ t.test('a title is added, changed and removed together with its genres', async (
     readList(database, { filters: { genre: [genre] }, sort: [] }).then(({ total }) => total)
   t.strictSame([await byGenre('Action'), await byGenre('Drama')], [0, 1])
 
-  await write((trx) => deleteAnime(trx, row.id))
+  await write((trx) => deleteAnime(trx, row))
   t.equal(await findAnime(reader, row.id), undefined)
   t.strictSame(await genresOf(), [])
 })
@@ -61,6 +61,6 @@ t.test('an id is never given out twice', async (t) => {
   const add = () =>
     database.writer.transaction().execute((trx) => insertAnime(database, trx, bebop))
   const first = await add()
-  await database.writer.transaction().execute((trx) => deleteAnime(trx, first.id))
+  await database.writer.transaction().execute((trx) => deleteAnime(trx, first))
   t.ok((await add()).id > first.id)
 })

@@ -1,3 +1,4 @@
+import { sql as statement } from 'kysely'
 import t from 'tap'
 import { type Connection, TYPES } from 'tedious'
 import { openDatabase } from '../../db/database.ts'
@@ -7,8 +8,9 @@ import { type ImportOptions, importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
 import type { Teardown } from '../support/app.ts'
-import { testConfig } from '../support/app.ts'
+import { startApp, testConfig } from '../support/app.ts'
 import { freshDatabase, openSql, withoutMssql } from '../support/mssql.ts'
+import { until } from '../support/until.ts'
 import { csvOf, odd, type Raw, refused, taken } from './cleaning-cases.ts'
 
 interface Catalogue {
@@ -226,4 +228,47 @@ t.test('nobody sees half an import, and nobody waits for it', { skip: withoutMss
     [...counts].filter((count) => count !== 500 && count !== 3000),
     [],
   )
+})
+
+t.test('what Data Factory loads is searched by the service', { skip: withoutMssql }, async (t) => {
+  const url = await freshDatabase(t)
+  const app = await startApp(t, { DATABASE_URL: url })
+  const sql = await openSql(url)
+  t.teardown(() => sql.close())
+  const load = async (batch: string, rows: [string, string][], replace: 0 | 1) => {
+    const raw = rows.map(
+      ([id, title]): Raw => [id, title, 'TV', '1998', '8.75', '26', "['Action']"],
+    )
+    await stageRaw(sql.connection, batch, raw)
+    await sql.run(`exec import_animes '${batch}', ${replace}`)
+  }
+  const found = async (q: string) => {
+    const answer = await app.inject(`/v1/animes?q=${q}&fields=title`)
+    return answer.json().data.map(({ title }: { title: string }) => title)
+  }
+  const finds = (q: string, titles: string[]) =>
+    until(`${q} finds ${titles}`, async () => String(await found(q)) === String(titles))
+  await load(
+    'run 1',
+    [
+      ['1', 'Étoile Rouge'],
+      ['2', 'Étoile Bleue'],
+    ],
+    0,
+  )
+  await finds('etoile', ['Étoile Rouge', 'Étoile Bleue'])
+  await load(
+    'run 2',
+    [
+      ['2', 'Lune Bleue'],
+      ['3', 'Lune Noire'],
+    ],
+    1,
+  )
+  await finds('lune', ['Lune Bleue', 'Lune Noire'])
+  t.same(await found('etoile'), [])
+  const sorted = await app.inject('/v1/animes?sort=-title&fields=title')
+  t.same(sorted.json().data, [{ title: 'Lune Noire' }, { title: 'Lune Bleue' }])
+  const { rows } = await statement`select id from search_queue`.execute(app.database.reader)
+  t.same(rows, [])
 })

@@ -134,7 +134,7 @@ t.test('two writes of one row take turns', { skip: withoutMssql }, async (t) => 
     [1, 2].map(() =>
       database.writer.transaction().execute(async (trx) => {
         const before = await lockAnime(database, trx, row.id)
-        if (before !== undefined) await deleteAnime(trx, before.id)
+        if (before !== undefined) await deleteAnime(trx, before)
         return before?.episodes
       }),
     ),

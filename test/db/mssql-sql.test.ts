@@ -1,6 +1,6 @@
 import { type CompiledQuery, type DatabaseConnection, type Driver, Kysely } from 'kysely'
 import t from 'tap'
-import { type AnimeFilters, sortable } from '../../catalogue/columns.ts'
+import { type AnimeFilters, animeColumns, sortable } from '../../catalogue/columns.ts'
 import { deleteAnime, findAnime, insertAnime, lockAnime, updateAnime } from '../../db/animes.ts'
 import { databaseName } from '../../db/database-name.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
@@ -95,8 +95,7 @@ t.test('lists', async (t) => {
     { genre: ['Action', 'Drama'] },
     { year: 2001 },
     { minYear: 1999, maxYear: 2005, minScore: 7.5, maxScore: 9 },
-    { q: 'bebop' },
-    { type: 'TV', genre: ['Drama'], year: 2001, minScore: 8, q: 'a' },
+    { type: 'TV', genre: ['Drama'], year: 2001, minScore: 8 },
   ]
   for (const each of filters) {
     t.matchSnapshot(await readsOf((session) => findMatching(session, each)), JSON.stringify(each))
@@ -120,6 +119,16 @@ t.test('lists', async (t) => {
     const few = await readsOf((session) => readPage(session, page, { total: 2, ids: [1, 2] }))
     t.matchSnapshot(few, `of few, after ${JSON.stringify(cursor)}`)
   }
+})
+
+t.test('a search, and a suggestion', async (t) => {
+  const found = { filters: { q: 'cowboy 雪国', type: 'TV' }, sort: [], bestFirst: true, limit: 20 }
+  for (const query of [found, { ...found, filters: { q: 'cowboy bebop' } }]) {
+    const read = { what: 'list', query, columns: animeColumns } as const
+    t.matchSnapshot(await readsOf((session) => runRead(session, read)), query.filters.q)
+  }
+  const sent = await readsOf((session) => runRead(session, { what: 'suggest', q: 'cow' }))
+  t.matchSnapshot(sent, 'suggest')
 })
 
 t.test('one title, and the counts', async (t) => {
@@ -162,7 +171,7 @@ t.test('writes', async (t) => {
   t.matchSnapshot(await write((trx) => lockAnime(database, trx, 7)), 'lock')
   const changed = await write((trx) => updateAnime(trx, { id: 7, ...values }, { genres: '["C"]' }))
   t.matchSnapshot(changed, 'update')
-  t.matchSnapshot(await write((trx) => deleteAnime(trx, 7)), 'delete')
+  t.matchSnapshot(await write((trx) => deleteAnime(trx, { id: 7, ...values })), 'delete')
   t.matchSnapshot(await write((trx) => insertOutbox(trx, '[["all"]]', 'mark')), 'outbox: insert')
   t.matchSnapshot(await statementsOf(() => readOutbox(db)), 'outbox: read')
   t.matchSnapshot(await statementsOf(() => deleteOutbox(db, [1, 2])), 'outbox: delete')

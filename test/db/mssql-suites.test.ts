@@ -7,6 +7,7 @@ const suites = [
   'db/animes',
   'db/import-keys',
   'db/migrate',
+  'db/search',
   'routes/animes',
   'routes/batch',
   'routes/accounts',

@@ -5,7 +5,6 @@ import { openDatabase } from '../../db/database.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
 import { migrate } from '../../db/migrate.ts'
 import { temporaryFolder } from '../support/app.ts'
-import { readList } from '../support/reads.ts'
 
 const title = { title: 'Title', type: 'TV', genres: '[]' }
 
@@ -98,17 +97,6 @@ t.test('many writers on several connections lose nothing', async (t) => {
   )
   await Promise.all(writes)
   t.equal(await count(database), 200)
-})
-
-t.test('search folds more than ASCII', async (t) => {
-  const { database } = await open(t)
-  await database.writer
-    .insertInto('animes')
-    .values({ ...title, title: 'ÄRGER im Café' })
-    .execute()
-  const found = async (q: string) => (await readList(database, { filters: { q }, sort: [] })).total
-  for (const text of ['ärger', 'CAFÉ', 'IM c']) t.equal(await found(text), 1, text)
-  for (const text of ['%', 'cafe', '_']) t.equal(await found(text), 0, text)
 })
 
 t.test('a database that cannot be shared is refused', async (t) => {

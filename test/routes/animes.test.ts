@@ -6,6 +6,7 @@ import { write } from '../support/cache.ts'
 import {
   addTitles,
   allTitles,
+  bestFirst,
   inOrder,
   matches,
   type SortColumn,
@@ -108,22 +109,78 @@ t.test('lists', async (t) => {
     { minScore: '10' },
     { q: 'season' },
     { q: 'KYŌTO' },
-    { q: 'café étoile' },
+    { q: 'kyoto gard' },
+    { q: 'étoile CAFE' },
     { q: 'ÄRGER' },
-    { q: '%' },
-    { q: '_' },
+    { q: '100%' },
+    { q: 'a_wild' },
     { q: '"true" \\' },
-    { q: "'" },
+    { q: 's a' },
     { q: '国' },
-    { q: ' ' },
+    { q: 'golden garden' },
+    { q: 'The' },
+    { q: 'no such words' },
   ]
   t.test('each filter keeps what it says and nothing else', async (t) => {
     for (const query of single) {
-      const expected = titles.filter((title) => matches(title, query))
+      const matching = titles.filter((title) => matches(title, query))
+      const expected = query.q === undefined ? matching : bestFirst(matching, String(query.q))
       const { data, total, next } = await list(t, app, query)
       t.strictSame(data, expected, urlOf(query))
       t.strictSame([total, next], [expected.length, null])
     }
+  })
+
+  t.test('a search for nothing but punctuation is a mistake', async (t) => {
+    for (const path of ['', '/suggest']) {
+      for (const q of ['%', '_', ' ', "'", '☆ !']) {
+        const answer = await app.inject(`/v1/animes${path}?q=${encodeURIComponent(q)}`)
+        t.equal(answer.statusCode, 400)
+        t.equal(answer.json().detail, 'q has no letter and no digit to search for')
+      }
+    }
+  })
+
+  t.test('pages of a search show each title once, the best first', async (t) => {
+    for (const q of ['gar', 'season', 'the of', 'golden garden']) {
+      const expected = bestFirst(
+        titles.filter((title) => matches(title, { q })),
+        q,
+      )
+      const seen = await allPages(t, app, { q, limit: '13' })
+      t.strictSame(idsOf(seen), idsOf(expected), q)
+    }
+    const { next } = await list(t, app, { q: 'gar', limit: '3' })
+    for (const others of ['&sort=-score', '&sort=id']) {
+      const answer = await app.inject(`/v1/animes?q=gar&cursor=${next}${others}`)
+      t.match(answer.json().detail, /cursor belongs to another sort order/)
+    }
+    for (const parts of [
+      ['best'],
+      ['best', 1],
+      ['best', -1, 2],
+      ['best', 'x', 1],
+      ['best', 1, null],
+    ]) {
+      const cursor = Buffer.from(JSON.stringify(parts)).toString('base64url')
+      const answer = await app.inject(`/v1/animes?q=gar&cursor=${cursor}`)
+      t.match(answer.json().detail, /is not one that this service gave out/)
+    }
+  })
+
+  t.test('a word that is one letter off is said to be corrected', async (t) => {
+    const answer = await app.inject('/v1/animes?q=gardn+gulden&limit=2')
+    t.match(answer.json(), { corrected: 'garden golden' })
+    const { total } = await list(t, app, { q: 'garden golden', limit: '2' })
+    t.equal(answer.json().total, total)
+    t.equal((await app.inject('/v1/animes?q=garden')).json().corrected, undefined)
+    // Of the titles that the other filters let pass.
+    const none = await app.inject('/v1/animes?q=gardn&genre=No+such+genre')
+    t.strictSame(none.json(), { total: 0, next: null, data: [] })
+    const suggested = await app.inject('/v1/animes/suggest?q=gardn')
+    t.match(suggested.json(), { corrected: 'garden' })
+    t.equal(suggested.json().data.length, 10)
+    t.strictSame(Object.keys(suggested.json().data[0]), ['id', 'title', 'type', 'year'])
   })
 
   t.test('filters, sorts and pages combine', async (t) => {

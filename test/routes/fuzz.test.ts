@@ -110,6 +110,41 @@ function value(random: (below: number) => number, { schema }: Parameter): string
   }
 }
 
+t.test('no text that is searched is the server’s fault', async (t) => {
+  const app = await startApp(t, {}, { titles: 200 })
+  const random = seeded(16)
+  const words = [
+    'golden',
+    'gardn',
+    'a',
+    'é',
+    '雪国',
+    '雪',
+    'ﷺ',
+    '&',
+    '\u0301',
+    'x'.repeat(150),
+    '12',
+  ]
+  const character = () => {
+    const code = random(3) === 0 ? random(0x110000) : random(0x3000)
+    return code >= 0xd800 && code < 0xe000 ? ' ' : String.fromCodePoint(code)
+  }
+  const statuses = new Set<number>()
+  for (let round = 0; round < 1500; round += 1) {
+    const part = () => (random(2) === 0 ? words[random(words.length)]! : character())
+    const text = Array.from({ length: 1 + random(30) }, part).join(random(2) === 0 ? ' ' : '')
+    const q = encodeURIComponent(text.slice(0, 210).toWellFormed())
+    const url = `/v1/animes${random(4) === 0 ? '/suggest' : ''}?q=${q}`
+    const answer = await app.inject(
+      random(3) > 0 || url.includes('suggest') ? url : `${url}&limit=3`,
+    )
+    judge(t, answer, url)
+    statuses.add(answer.statusCode)
+  }
+  t.same([...statuses].sort(), [200, 400])
+})
+
 t.test('no value of any parameter is the server’s fault', async (t) => {
   const app = await startApp(t, {}, { titles: 200 })
   const routes = (await routesOf(app)).filter(({ parameters }) => parameters.length > 0)

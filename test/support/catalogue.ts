@@ -1,6 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { FastifyInstance } from 'fastify'
-import { sql } from 'kysely'
 import { animeColumns, insertAnime } from '../../db/animes.ts'
 import { openDatabase } from '../../db/database.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
@@ -35,23 +34,11 @@ async function past<T>(app: FastifyInstance, work: (database: Database) => Promi
   }
 }
 
-/** Where a title stands in the collation of SQL Server, which is its own affair. */
-const ranks = new Map<string, number>()
-
-async function rank({ reader, dialect }: Database) {
-  if (dialect.name !== 'mssql') return
-  const ranked = await sql<{ title: string; rank: number }>`
-    select title, cast(dense_rank() over (order by title) as int) as rank from animes
-  `.execute(reader)
-  for (const { title, rank } of ranked.rows) ranks.set(title, rank)
-}
-
 /** Every title, read past the service. */
 export function allTitles(app: FastifyInstance): Promise<Title[]> {
   return past(app, async (database) => {
     const query = database.reader.selectFrom('animes').select(animeColumns)
     const rows = await query.orderBy('id').execute()
-    await rank(database)
     return rows.map(({ genres, ...row }) => ({
       ...row,
       genres: JSON.parse(genres) as string[],
@@ -67,7 +54,6 @@ export function addTitles(app: FastifyInstance, titles: Omit<Title, 'id'>[]): Pr
         await insertAnime(database, trx, { ...title, genres: JSON.stringify(genres) })
       }
     })
-    await rank(database)
   })
 }
 /** What the filters of a list mean, in the plainest code there is. */
@@ -91,11 +77,45 @@ export function matches(title: Title, filters: Record<string, string | string[]>
     !(title.score !== null && title.score <= number('maxScore'))
   )
     return false
-  if (filters.q !== undefined) {
-    return title.title.toLowerCase().includes(String(filters.q).toLowerCase())
-  }
-  return true
+  return filters.q === undefined || fitOf(title.title, String(filters.q)) !== undefined
 }
+
+const accents = /(?![\u3099\u309a])\p{M}/gu
+const isChinese = /^\p{Script=Han}+$/u
+
+/** The words of a text: what stands between blanks and punctuation, whatever its case and accents. */
+export const plainWords = (text: string): string[] =>
+  text
+    .normalize('NFKD')
+    .replaceAll(accents, '')
+    .toLowerCase()
+    .normalize('NFC')
+    .replaceAll('&', ' and ')
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== '')
+
+/** How well a title fits a search: 0 all of it, 1 it begins so, 2 in whole words, 3 as they begin. */
+export function fitOf(title: string, q: string): number | undefined {
+  const [words, wanted] = [plainWords(title), plainWords(q)]
+  // What only punctuation parts is a word as well.
+  const chunks = title.replaceAll('&', ' and ').split(/\s+/).map(plainWords)
+  const joined = chunks.flatMap((parts) => parts.map((_, at) => parts.slice(at).join('')))
+  const all = [...words, ...joined]
+  const begins = (word: string) =>
+    all.some((each) => each.startsWith(word)) || (isChinese.test(word) && title.includes(word))
+  if (wanted.length === 0 || !wanted.every(begins)) return undefined
+  const [whole, query] = [words.join(' '), wanted.join(' ')]
+  if (whole === query) return 0
+  if (whole.startsWith(query)) return 1
+  return wanted.every((word) => all.includes(word) || isChinese.test(word)) ? 2 : 3
+}
+
+/** The order of a search without `sort`: the best first, then by score, then by id. */
+export const bestFirst = (titles: Title[], q: string): Title[] =>
+  titles.toSorted(
+    (a, b) =>
+      fitOf(a.title, q)! - fitOf(b.title, q)! || (b.score ?? -1) - (a.score ?? -1) || a.id - b.id,
+  )
 
 /** What `sort` means: unknown values last in both directions, ties by id the way of the last key. */
 export function inOrder(titles: Title[], sort = ''): Title[] {
@@ -110,22 +130,22 @@ export function inOrder(titles: Title[], sort = ''): Title[] {
       if (x === null && y === null) continue
       if (x === null) return 1
       if (y === null) return -1
-      const order = compare(x, y)
+      const order = compare(textOf(x, column), textOf(y, column))
       if (order !== 0) return descending ? -order : order
     }
     return 0
   })
 }
 
-/** Numbers by value; text by code point, A to Z as a to z (SQLite's nocase). */
+/** Titles are in the order of their words. */
+const textOf = (value: string | number, column: SortColumn) =>
+  column === 'title' ? plainWords(String(value)).join(' ') : value
+
+/** Numbers by value; text by code point. */
 function compare(x: string | number, y: string | number): number {
   if (typeof x === 'number') return x - (y as number)
-  const [a, b] = [ranks.get(x), ranks.get(y as string)]
-  if (a !== undefined && b !== undefined) return a - b
-  return Buffer.compare(Buffer.from(asciiFold(x)), Buffer.from(asciiFold(y as string)))
+  return Buffer.compare(Buffer.from(x), Buffer.from(y as string))
 }
-
-const asciiFold = (text: string) => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 /** Whole numbers from 0 to below a bound, the same for the same seed. */
 export function seeded(seed: number): (below: number) => number {
