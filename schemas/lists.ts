@@ -14,7 +14,10 @@ const searched = Type.String({
     'words of the title, or how they begin, whatever the case, the accents and the punctuation; the best match first',
 })
 
-export const SuggestParameters = Type.Object({ q: searched }, { additionalProperties: false })
+export const SuggestParameters = Type.Object(
+  { q: Type.String({ ...searched, examples: ['nar'] }) },
+  { additionalProperties: false },
+)
 
 export const ListParameters = Type.Object(
   {
@@ -48,7 +51,7 @@ export const ListParameters = Type.Object(
         minimum: 1,
         maximum: 1000,
         description: 'titles a page; without it, all that match',
-        // The only example: Swagger UI fills it in, so that the first try is a page and not 3 MB.
+        // The only example here: Swagger UI fills it in, so that the first try is a page and not 3 MB.
         examples: [20],
       }),
     ),
