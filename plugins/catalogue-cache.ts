@@ -46,7 +46,6 @@ async function catalogueCachePlugin(app: FastifyInstance) {
       config.CORS_ORIGIN === undefined
         ? undefined
         : (name) => name.startsWith('access-control-') || name === 'vary',
-    onMiss: (reply) => void reply.helmet(),
     outbox: outbox as Outbox,
     transaction: (work) => database.writer.transaction().execute(work),
   }

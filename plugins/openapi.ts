@@ -7,6 +7,7 @@ import fp from 'fastify-plugin'
 import { Anime } from '../schemas/anime.ts'
 import { Problem } from '../schemas/problems.ts'
 import { publish } from './openapi-document.ts'
+import { pageSecurity } from './security.ts'
 
 const description = `A catalogue of anime titles.
 
@@ -61,8 +62,14 @@ async function openapiPlugin(app: FastifyInstance) {
       buildLocalReference: (schema, _base, _fragment, i) => String(schema.$id ?? `def-${i}`),
     },
   })
+  await app.register(docsPage)
+  app.get('/openapi.json', { schema: { hide: true }, logLevel: 'warn' }, async () => app.swagger())
+}
+
+async function docsPage(scope: FastifyInstance) {
+  await scope.register(pageSecurity)
   const content = await readFile(icon.path)
-  await app.register(swaggerUi, {
+  await scope.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: contentSecurity,
     theme: {
@@ -81,7 +88,6 @@ async function openapiPlugin(app: FastifyInstance) {
     logLevel: 'warn',
     uiConfig: { tryItOutEnabled: true, displayRequestDuration: true, docExpansion: 'list' },
   })
-  app.get('/openapi.json', { schema: { hide: true }, logLevel: 'warn' }, async () => app.swagger())
 }
 
-export default fp(openapiPlugin, { name: 'openapi' })
+export default fp(openapiPlugin, { name: 'openapi', dependencies: ['config'] })

@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import { DatabaseUnavailable, OutcomeUnknown, TooManyReads } from '../db/dialects/dialect.ts'
 import { BadField, type FieldProblem, PreconditionFailed } from './errors.ts'
 import { acceptPatch } from './request-body.ts'
+import { apiHeaders } from './security.ts'
 
 /** The code of an error that has none of its own, by status. */
 const codes: Record<number, string> = {
@@ -122,6 +123,8 @@ export function onFrameworkError(
   reply: FastifyReply,
 ): void {
   const status = error.statusCode ?? 400
+  // No hook runs for it.
+  reply.headers(apiHeaders)
   problem(request, reply, { status, code: codeOf(status), detail: error.message })
 }
 
@@ -164,8 +167,6 @@ function problem(
   reply: FastifyReply,
   { status, code, detail, errors }: Problem,
 ) {
-  // Cached routes leave the security headers to the answer they store; a problem is never stored.
-  reply.helmet?.()
   const [title, instance, { traceId }] = [STATUS_CODES[status], request.url, request]
   const body = { type: 'about:blank', title, status, code, detail, instance, traceId, errors }
   return reply

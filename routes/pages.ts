@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import Negotiator from 'negotiator'
 import { Type } from 'typebox'
+import { pageSecurity } from '../plugins/security.ts'
 
 const root = join(import.meta.dirname, '../public')
 const explorer = join(root, 'explorer/index.html')
@@ -44,6 +46,7 @@ const links = {
 
 /** The pages for people, explorer and monitor. They say nothing by themselves and are for everybody. */
 export default async function routes(app: FastifyInstance) {
+  await app.register(pageSecurity)
   for (const [url, path] of Object.entries(files)) {
     app.get(url, { logLevel: 'warn', schema: { hide: true } }, (_request, reply) =>
       sendFile(reply, path),
@@ -82,15 +85,6 @@ const sendFile = async (reply: FastifyReply, path: string) =>
 
 /** Whether a request would rather have HTML than JSON (RFC 9110, 12.5.1). In doubt it is a program. */
 function prefersHtml(accept: string | undefined): boolean {
-  if (accept === undefined) return false
-  const ranges = new Map(
-    accept.split(',').map((range): [string, number] => {
-      const [type = '', ...parameters] = range.toLowerCase().split(';')
-      const quality = parameters.find((each) => each.trim().startsWith('q='))
-      return [type.trim(), quality === undefined ? 1 : Number(quality.trim().slice(2)) || 0]
-    }),
-  )
-  const weight = (type: string) =>
-    ranges.get(type) ?? ranges.get(`${type.split('/', 1)[0]}/*`) ?? ranges.get('*/*') ?? 0
-  return weight('text/html') > weight('application/json')
+  const offered = ['application/json', 'text/html']
+  return new Negotiator({ headers: { accept } }).mediaType(offered) === 'text/html'
 }

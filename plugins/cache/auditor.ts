@@ -59,13 +59,18 @@ export function startAuditor({ cache, candidates, interval, onStale, onError }: 
       const { key } = candidate
       const entry = cache.memory.peek(key)
       if (entry === undefined || entry.hits === (audited.get(entry) ?? 0)) continue
-      audited.set(entry, entry.hits)
+      const { hits } = entry
       try {
-        if ((await audit(cache, candidate)) === false) {
+        const fresh = await audit(cache, candidate)
+        // A write came between: its next hit is audited.
+        if (fresh === undefined) return
+        audited.set(entry, hits)
+        if (!fresh) {
           cache.totals.staleReads += 1
           onStale(key)
         }
       } catch (error) {
+        audited.set(entry, hits)
         onError(error, key)
       }
       return

@@ -35,8 +35,6 @@ export interface HookOptions {
   cache: Cache
   http: ReturnType<typeof createHttp>
   route: PreparedRoute
-  /** Called on a miss, before the query: sets the response fields that every copy shares. */
-  onMiss: (reply: FastifyReply) => void
 }
 
 /** A body as bytes, without a copy where it is that already. */
@@ -48,7 +46,7 @@ const bodyOf = (body: unknown): Buffer =>
 const nothingHeld: CacheContext = { held: async () => undefined, signal: undefined }
 
 /** The hooks of one cached route: lookup before the handler, the end of a fill in `onSend`. */
-export function createHooks({ cache, http, route, onMiss }: HookOptions) {
+export function createHooks({ cache, http, route }: HookOptions) {
   const keyByUrl = new LRUCache<string, Auditable>({ max: maxUrls })
 
   /** Rule 4, the fast path: this URL was validated before, so its key is known. */
@@ -84,7 +82,7 @@ export function createHooks({ cache, http, route, onMiss }: HookOptions) {
       }
       abandoned.addEventListener('abort', () => settle(undefined))
       request.cacheFill = beginFill(joined, input)
-      return onMiss(reply)
+      return
     }
     if (joined.hit) request.cacheLookup = { status: 'hit', entry: joined.entry }
     http.sendEntry(request, reply, joined.entry, joined.hit ? 'hit' : 'fwd=miss; collapsed')

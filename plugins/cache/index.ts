@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Cluster, Redis } from 'ioredis'
 import { type Auditable, type Auditor, startAuditor } from './auditor.ts'
@@ -35,8 +35,6 @@ export interface CachePluginOptions extends WriteStore {
   storedHeaders?: readonly string[]
   /** Whether a response field belongs to one request (CORS), and so goes out with a hit too. */
   isPerRequest?: ((name: string) => boolean) | undefined
-  /** Called on a miss, before the query: sets the response fields that every copy shares. */
-  onMiss?: (reply: FastifyReply) => void
 }
 
 declare module 'fastify' {
@@ -98,16 +96,19 @@ async function cachePlugin(app: FastifyInstance, options: CachePluginOptions) {
     return result
   } as FastifyRequest['write'])
 
-  const { onMiss = () => {} } = options
+  /** GET and the HEAD route that Fastify makes of it share a declaration. */
+  const hooksOf = new Map<CachedRoute, RouteHooks>()
   const installed: RouteHooks[] = []
   app.addHook('onRoute', (route) => {
     if (route.config?.cache === undefined) return
     checkRoute(route)
-    // The HEAD twin of a GET route comes with the hooks of that route.
-    const twin = installed.find(({ lookupByUrl }) => all(route.onRequest).includes(lookupByUrl))
-    const prepared = prepareRoute(route.config.cache)
-    const hooks = twin ?? createHooks({ cache, http, route: prepared, onMiss })
-    if (twin === undefined) installed.push(hooks)
+    const { cache: declared } = route.config
+    let hooks = hooksOf.get(declared)
+    if (hooks === undefined) {
+      hooks = createHooks({ cache, http, route: prepareRoute(declared) })
+      hooksOf.set(declared, hooks)
+      installed.push(hooks)
+    }
     addHooks(route, hooks)
   })
 
@@ -198,8 +199,7 @@ function watch(app: FastifyInstance, cache: Cache, relay: Relay, lately: () => A
 function addHooks(route: RouteOptions, hooks: RouteHooks): void {
   const { lookupByUrl, lookupByKey, populate, release } = hooks
   // First, before the hook by which a HEAD route drops its body.
-  route.onSend = [populate, ...all(route.onSend).filter((hook) => hook !== populate)]
-  if (all(route.onRequest).includes(lookupByUrl)) return
+  route.onSend = [populate, ...all(route.onSend)]
   route.onRequest = [...all(route.onRequest), lookupByUrl]
   route.preHandler = [...all(route.preHandler), lookupByKey]
   route.onResponse = [...all(route.onResponse), release]

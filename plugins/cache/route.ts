@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import { type CacheKey, normalTags } from './tags.ts'
 
 /** The validated request, as far as a cached answer may depend on it. */
@@ -39,7 +40,7 @@ export interface CacheContext {
 }
 
 export interface CachedRoute<Params = unknown, Query = unknown, Vary extends string = never> {
-  /** Request fields that the answer depends on, each with a function to its normal form. */
+  /** Request fields that the answer depends on, each with a pure function to its normal form. */
   vary?: Record<Vary, (field: string | undefined) => string>
   /** Rules 1 and 2. The key of a validated request, and the tags of the rows it may show. */
   key: (input: CacheInput<Params, Query, Vary>) => CacheKey
@@ -116,28 +117,50 @@ export function checkRoute({ url, method, handler, config }: RouteOptions): void
   }
 }
 
+/** Clients send a handful of different fields; longer ones are not remembered. */
+const maxForms = 500
+const longestField = 500
+
+/** `normalize`, called once for each field that is met. A hit then costs no parsing. */
+function remembered(normalize: (field?: string) => string): (field?: string) => string {
+  const forms = new LRUCache<string, string>({ max: maxForms })
+  const ofNone = normalize()
+  return (field) => {
+    if (field === undefined) return ofNone
+    let form = forms.get(field)
+    if (form === undefined) {
+      form = normalize(field)
+      if (field.length <= longestField) forms.set(field, form)
+    }
+    return form
+  }
+}
+
 /** A route's declaration, made ready for its hooks. */
 export function prepareRoute({ vary = {}, key: nameOf, read }: CachedRoute) {
-  const fields = Object.entries(vary as Record<string, (field?: string) => string>)
+  const fields = Object.entries(vary as Record<string, (field?: string) => string>).map(
+    ([name, normalize]) => ({ name, form: remembered(normalize) }),
+  )
 
   /** The normal form of the fields it varies on; an empty one stands for the default. */
-  function varyOf({ headers }: Pick<FastifyRequest, 'headers'>): Record<string, string> {
-    return Object.fromEntries(
-      fields.map(([name, normalize]) => [name, normalize(headers[name]?.toString())]),
-    )
-  }
+  const varyOf = ({ headers }: Pick<FastifyRequest, 'headers'>): Record<string, string> =>
+    Object.fromEntries(fields.map(({ name, form }) => [name, form(headers[name]?.toString())]))
 
   return {
     /** Runs the query. */
     read: async (input: CacheInput, context: CacheContext): Promise<CacheAnswer> =>
       toAnswer(await read(input as CacheInput<unknown, unknown, never>, context)),
-    fields: fields.map(([name]) => name),
+    fields: fields.map(({ name }) => name),
     varyOf,
     /** Tells requests apart before they are parsed: the raw URL, and the fields it varies on. */
-    rawKey: (request: FastifyRequest): string => {
-      const url = request.raw.url!
-      if (fields.length === 0) return url
-      return `${url}\n${JSON.stringify(varyOf(request))}`
+    rawKey: ({ raw, headers }: FastifyRequest): string => {
+      let key = raw.url!
+      for (const { name, form } of fields) {
+        const own = form(headers[name]?.toString())
+        // A URL has no blank. The default, which most ask for, costs no text.
+        if (own !== '') key += ` ${name}=${encodeURIComponent(own)}`
+      }
+      return key
     },
     keyOf: (input: CacheInput): CacheKey => {
       const wanted = nameOf(input as CacheInput<unknown, unknown, never>)

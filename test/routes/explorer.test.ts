@@ -13,12 +13,13 @@ t.test('/ is a page for a browser, and links for anybody else', async (t) => {
   const app = await startApp(t)
   const ask = (accept?: string) =>
     app.inject({ url: '/', headers: accept === undefined ? {} : { accept } })
-  for (const accept of [html, 'text/html', 'text/*', 'application/json;q=0.5, TEXT/HTML;q=0.6']) {
+  const asked = ['text/*', 'application/json;q=0.5, TEXT/HTML;q=0.6', 'text/html, application/json']
+  for (const accept of [html, 'text/html', ...asked]) {
     const answer = await ask(accept)
     t.match(answer.headers, { 'content-type': 'text/html; charset=utf-8', vary: 'accept' }, accept)
   }
   const others = ['*/*', 'application/json', 'text/html;q=0, */*', 'text/html;q=0.1, application/*']
-  for (const accept of [undefined, '', ...others, 'image/png', 'text/html, application/json']) {
+  for (const accept of [undefined, '', ...others, 'image/png', 'application/json, text/html']) {
     const answer = await ask(accept)
     t.equal(answer.statusCode, 200)
     t.match(answer.headers, { 'content-type': /^application\/json/, vary: 'accept' }, `${accept}`)
@@ -34,14 +35,38 @@ t.test('/ is a page for a browser, and links for anybody else', async (t) => {
   }
 })
 
-t.test('the page comes with the security headers of every other answer', async (t) => {
-  const app = await startApp(t)
-  const page = await app.inject({ url: '/', headers: { accept: html } })
-  const policy = 'content-security-policy'
-  t.match(page.headers[policy], /default-src 'self';.*script-src 'self';script-src-attr 'none'/)
-  t.equal(page.headers[policy], (await app.inject('/health/live')).headers[policy])
-  t.notMatch(page.body, /<script>|<style|style=|https?:/)
-})
+t.test(
+  'a page has the security headers of a document, any other answer those of an API',
+  async (t) => {
+    const policy = 'content-security-policy'
+    for (const TRUST_PROXY of ['', '1']) {
+      const app = await startApp(t, TRUST_PROXY === '' ? {} : { TRUST_PROXY })
+      const page = await app.inject({ url: '/', headers: { accept: html } })
+      t.match(page.headers[policy], /default-src 'self';.*script-src 'self';script-src-attr 'none'/)
+      t.equal(page.headers['referrer-policy'], 'no-referrer')
+      t.notMatch(page.body, /<script>|<style|style=|https?:/)
+      const others = [
+        '/health/live',
+        '/v1/animes?limit=1',
+        '/v1/animes?limit=1',
+        '/no',
+        '/%zz',
+        '/v1/me',
+      ]
+      for (const url of others) {
+        const { headers } = await app.inject(url)
+        t.equal(headers[policy], "default-src 'none';frame-ancestors 'none'", url)
+        t.equal(headers['x-content-type-options'], 'nosniff', url)
+        t.notOk('referrer-policy' in headers, url)
+      }
+      for (const url of ['/', '/v1/animes?limit=1', '/no']) {
+        const { headers } = await app.inject({ url, headers: { accept: html } })
+        const secured = 'strict-transport-security' in headers
+        t.equal(secured, TRUST_PROXY !== '', `${url}: HSTS behind TLS, and nowhere else`)
+      }
+    }
+  },
+)
 
 t.test('there is an icon where browsers look for one', async (t) => {
   const app = await startApp(t)
@@ -56,6 +81,7 @@ t.test('there is an icon where browsers look for one', async (t) => {
 
 async function listen(t: Test, env: NodeJS.ProcessEnv = {}): Promise<string> {
   const app: FastifyInstance = await startApp(t, { ...admin, ...env }, { titles: 500 })
+  await app.firstAdmin
   return app.listen({ port: 0, host: '127.0.0.1' })
 }
 

@@ -129,7 +129,6 @@ export function createInstance(options: InstanceOptions) {
     cache,
     http: http as unknown as HookOptions['http'],
     route,
-    onMiss: () => {},
   })
 
   /** One request, through the hooks in the order in which Fastify would call them. */
