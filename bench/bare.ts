@@ -13,17 +13,16 @@ import Fastify from 'fastify'
 const [kind, file] = process.argv.slice(2) as [string, string]
 const headers = JSON.parse(readFileSync(`${file}.json`, 'utf8')) as Record<string, string>
 const bytes = readFileSync(`${file}.body`)
-// Node sends headers and a string in one write, headers and a Buffer in two. A small body is faster as a
-// string, a large one as a Buffer.
-const text = bytes.toString()
-const body = bytes.length <= 8192 && Buffer.from(text).equals(bytes) ? text : bytes
+// The fastest way to send it: Node sends headers and a text in one write, headers and a Buffer in two, and a
+// text of one byte a character without a conversion. A large one is faster as a Buffer.
+const body = bytes.length <= 8192 ? bytes.toString('latin1') : bytes
 const port = Number(process.env.PORT)
 
 if (kind === 'http') {
   const headerList = Object.entries(headers).flat()
   const server = http.createServer((_request, response) => {
     response.writeHead(200, headerList)
-    response.end(body)
+    response.end(body, 'latin1')
   })
   server.listen(port, '127.0.0.1')
 } else {
