@@ -5,7 +5,7 @@ import auth from './plugins/auth.ts'
 import catalogueCache from './plugins/catalogue-cache.ts'
 import config from './plugins/config.ts'
 import connectionDrain from './plugins/connection-drain.ts'
-import connections, { timeouts } from './plugins/connections.ts'
+import connections, { serverOptions } from './plugins/connections.ts'
 import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
 import idempotency from './plugins/idempotency.ts'
@@ -47,7 +47,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
     bodyLimit: 65_536,
     routerOptions: { maxParamLength: 100, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
-    ...timeouts,
+    ...serverOptions,
     return503OnClosing: false,
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,

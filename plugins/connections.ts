@@ -3,12 +3,17 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
 /**
- * Milliseconds that a client has: for the header of a request, for all of it, and between two bytes that
+ * Options of the HTTP server. Milliseconds that a client has: for the header of a request, for all of it, and between two bytes that
  * it reads of an answer. How often the first two are looked at is a part of them.
  * https://nodejs.org/api/http.html#httpcreateserveroptions-requestlistener
  */
-export const timeouts = {
-  http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000 } satisfies ServerOptions,
+export const serverOptions = {
+  http: {
+    headersTimeout: 10_000,
+    connectionsCheckingInterval: 1000,
+    // A GET has no body to read to its end.
+    optimizeEmptyRequests: true,
+  } satisfies ServerOptions,
   requestTimeout: 20_000,
   connectionTimeout: 30_000,
 }

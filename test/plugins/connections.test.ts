@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { timeouts } from '../../plugins/connections.ts'
+import { serverOptions } from '../../plugins/connections.ts'
 import { startApp } from '../support/app.ts'
 
 async function listening(t: Test, env: NodeJS.ProcessEnv = {}) {
@@ -26,9 +26,9 @@ async function textUntilEnd(socket: Socket): Promise<string> {
 }
 
 t.test('a header that is half sent gets 408, and its connection ends', async (t) => {
-  const { http, requestTimeout } = timeouts
-  t.teardown(() => Object.assign(timeouts, { http, requestTimeout }))
-  Object.assign(timeouts, {
+  const { http, requestTimeout } = serverOptions
+  t.teardown(() => Object.assign(serverOptions, { http, requestTimeout }))
+  Object.assign(serverOptions, {
     http: { headersTimeout: 100, connectionsCheckingInterval: 20 },
     requestTimeout: 200,
   })
