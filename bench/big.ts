@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openDatabase } from '../db/database.ts'
 import { generateCsv } from '../db/import/generate.ts'
@@ -9,7 +11,7 @@ import { importCatalogue } from '../db/import/import.ts'
 import { openStage } from '../db/import/stage.ts'
 import { migrate } from '../db/migrate.ts'
 import { atMost, type Bench, type Figure, formatValue, timed } from './bench.ts'
-import { memoryOf, type Started, startService } from './processes.ts'
+import { memoryOf, root, type Started, startService } from './processes.ts'
 
 const titles = 2_000_000
 
@@ -58,29 +60,15 @@ async function drain(url: string): Promise<number> {
   return answer.status
 }
 
-/** Milliseconds of each cached page, asked every 5 ms while `work` runs. */
+/** Milliseconds of each cached page, asked every 5 ms while `work` runs; in order of size. */
 async function hitsDuring(base: string, work: () => Promise<unknown>): Promise<number[]> {
-  const agent = new http.Agent({ keepAlive: true })
-  const hit = () =>
-    new Promise<void>((resolve, reject) => {
-      const sent = http.get(`${base}/v1/animes?limit=20`, { agent }, (answer) => {
-        answer.resume().once('end', resolve)
-      })
-      sent.once('error', reject)
-    })
-  await hit()
-  const times: number[] = []
-  let running = true
-  const ended = work().finally(() => {
-    running = false
-  })
-  while (running) {
-    times.push(await timed(hit))
-    await sleep(5)
-  }
-  await ended
-  agent.destroy()
-  return times.sort((a, b) => a - b)
+  const args = [join(root, 'bench/hit-probe.ts'), `${base}/v1/animes?limit=20`]
+  const probe = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: probe.stdout })[Symbol.asyncIterator]()
+  await lines.next()
+  await work().finally(() => probe.stdin.end())
+  const { value } = await lines.next()
+  return (JSON.parse(value as string) as number[]).sort((a, b) => a - b)
 }
 
 const p99 = (sorted: number[]) => sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0

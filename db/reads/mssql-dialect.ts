@@ -9,4 +9,6 @@ export const mssqlReads: ReadDialect = {
   limit: (count) => `offset 0 rows fetch next ${count} rows only`,
   by: () => '',
   idIn: (ids) => sql`a.id in (select cast(value as int) from openjson(${ids}))`,
+  // tedious knows no MARS: one statement a connection.
+  interleaves: false,
 }

@@ -128,7 +128,7 @@ async function page(
 
 /**
  * All that matches, or all that comes after a cursor. When a small part of the bound is rendered, it is
- * counted how much there will be.
+ * counted how much there will be; before that where rows are read one statement at a time.
  */
 async function whole(
   session: ReadSession,
@@ -146,14 +146,16 @@ async function whole(
   const head = (count: number) => format.head(count, null, searched?.corrected)
   const pieces = renderedPieces(session, query, format, searched)
   const held: string[] = []
-  let [rows, bytes, counted] = [0, 0, undefined as number | undefined]
+  let counted = session.dialect.interleaves ? undefined : await total()
+  let [rows, bytes, judged] = [0, 0, false]
   // Not by `for await`, which would end them when the rest is streamed.
   for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
     held.push(next.value.text)
     rows += next.value.rows
     bytes += next.value.text.length
-    if (counted !== undefined || bytes < streamAbove / 64) continue
-    counted = await total()
+    if (judged || bytes < streamAbove / 64) continue
+    judged = true
+    counted ??= await total()
     if ((counted / rows) * bytes > streamAbove) {
       return streamed(held, pieces, format, head(counted))
     }

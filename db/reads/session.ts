@@ -9,6 +9,8 @@ export interface ReadDialect {
   readonly by: (index: string | undefined) => string
   /** Whether an id is among those of a JSON array. */
   readonly idIn: (ids: string) => Sql
+  /** Whether another statement may run while the rows of one are read. */
+  readonly interleaves: boolean
 }
 
 /** Sizes at which another way to read is the better one; tests set them low. */

@@ -6,4 +6,5 @@ export const sqliteReads: ReadDialect = {
   limit: (count) => `limit ${count}`,
   by: (index) => (index === undefined ? ' not indexed' : ` indexed by ${index}`),
   idIn: (ids) => sql`a.id in (select value from json_each(${ids}))`,
+  interleaves: true,
 }
