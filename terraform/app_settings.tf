@@ -7,13 +7,8 @@ locals {
   port        = 3000
   health_path = "/health/ready"
 
-  # Key Vault references: the platform reads the secret as the app's identity and hands over its value.
-  secret = {
-    for name, id in {
-      jwt_secret = azurerm_key_vault_secret.jwt_secret.versionless_id
-      redis_url  = azurerm_key_vault_secret.redis_url.versionless_id
-    } : name => "@Microsoft.KeyVault(SecretUri=${id})"
-  }
+  # A Key Vault reference: the platform reads the secret as the app's identity and hands over its value.
+  jwt_secret = "@Microsoft.KeyVault(SecretUri=${azurerm_key_vault_secret.jwt_secret.versionless_id})"
 
   service_settings = {
     NODE_ENV                              = "production"
@@ -22,13 +17,13 @@ locals {
     LOG_LEVEL                             = var.log_level
     DATABASE_URL                          = "mssql://${azurerm_mssql_server.main.fully_qualified_domain_name}:1433/${azurerm_mssql_database.main.name}?encrypt=true&authentication=azure-active-directory-default"
     AZURE_CLIENT_ID                       = azurerm_user_assigned_identity.app.client_id
-    REDIS_URL                             = local.secret.redis_url
-    JWT_SECRET                            = local.secret.jwt_secret
+    REDIS_URL                             = local.redis_url
+    JWT_SECRET                            = local.jwt_secret
     READ_ROLE                             = var.read_role
     APPLICATIONINSIGHTS_CONNECTION_STRING = azurerm_application_insights.main.connection_string
 
-    # One proxy stands before the app: the platform's front end.
-    TRUST_PROXY = "1"
+    # The proxies before the app: the platform's front end, and Front Door.
+    TRUST_PROXY = var.front_door == null ? "1" : "2"
   }
 
   optional_settings = {
@@ -53,6 +48,7 @@ locals {
     # No traffic before the service says that it is ready, at start and at a swap: see docs/deploy.md. A
     # container has 600 s for that (the platform's default is 230), since a paused database resumes first.
     WEBSITES_CONTAINER_START_TIME_LIMIT = "600"
+
     WEBSITE_WARMUP_PATH               = local.health_path
     WEBSITE_WARMUP_STATUSES           = "200"
     WEBSITE_SWAP_WARMUP_PING_PATH     = local.health_path

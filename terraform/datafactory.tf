@@ -7,24 +7,53 @@ resource "azurerm_data_factory" "main" {
   location            = azurerm_resource_group.main.location
   tags                = local.tags
 
+  # It works inside a network of Azure's and reaches SQL and blobs by private endpoints there, in both layouts.
+  managed_virtual_network_enabled = true
+  public_network_enabled          = false
+
   # Its name becomes the name of the SQL user, see docs/deploy.md.
   identity {
     type = "SystemAssigned"
   }
 }
 
+resource "azurerm_data_factory_integration_runtime_azure" "private" {
+  name                    = "private"
+  data_factory_id         = azurerm_data_factory.main.id
+  location                = azurerm_resource_group.main.location
+  virtual_network_enabled = true
+}
+
+# Each waits for the owner of its target to approve it: deploy/approve.sh, see docs/deploy.md.
+resource "azurerm_data_factory_managed_private_endpoint" "all" {
+  for_each = {
+    sql   = { id = azurerm_mssql_server.main.id, kind = "sqlServer" }
+    blobs = { id = azurerm_storage_account.main.id, kind = "blob" }
+  }
+
+  name               = each.key
+  data_factory_id    = azurerm_data_factory.main.id
+  target_resource_id = each.value.id
+  subresource_name   = each.value.kind
+
+  # Its network is made with the first runtime in it.
+  depends_on = [azurerm_data_factory_integration_runtime_azure.private]
+}
+
 resource "azurerm_data_factory_linked_service_azure_blob_storage" "imports" {
-  name                 = "imports"
-  data_factory_id      = azurerm_data_factory.main.id
-  service_endpoint     = azurerm_storage_account.main.primary_blob_endpoint
-  storage_kind         = azurerm_storage_account.main.account_kind
-  use_managed_identity = true
+  name                     = "imports"
+  data_factory_id          = azurerm_data_factory.main.id
+  integration_runtime_name = azurerm_data_factory_integration_runtime_azure.private.name
+  service_endpoint         = azurerm_storage_account.main.primary_blob_endpoint
+  storage_kind             = azurerm_storage_account.main.account_kind
+  use_managed_identity     = true
 }
 
 resource "azurerm_data_factory_linked_service_azure_sql_database" "catalogue" {
-  name                 = "catalogue"
-  data_factory_id      = azurerm_data_factory.main.id
-  use_managed_identity = true
+  name                     = "catalogue"
+  data_factory_id          = azurerm_data_factory.main.id
+  integration_runtime_name = azurerm_data_factory_integration_runtime_azure.private.name
+  use_managed_identity     = true
 
   # A paused serverless database takes up to a minute to answer.
   connection_string = "Integrated Security=False;Encrypt=True;Connection Timeout=90;Data Source=${azurerm_mssql_server.main.fully_qualified_domain_name};Initial Catalog=${azurerm_mssql_database.main.name}"

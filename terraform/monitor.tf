@@ -36,7 +36,7 @@ resource "azurerm_application_insights_standard_web_test" "ready" {
   tags                    = local.tags
 
   request {
-    url                              = "https://${azurerm_linux_web_app.main.default_hostname}${local.health_path}"
+    url                              = "https://${local.public_hosts.production}${local.health_path}"
     http_verb                        = "GET"
     follow_redirects_enabled         = false
     parse_dependent_requests_enabled = false

@@ -1,13 +1,13 @@
 # Names and addresses only; no output holds a secret.
 
 output "url" {
-  description = "Where the service answers."
-  value       = "https://${azurerm_linux_web_app.main.default_hostname}"
+  description = "Where the service answers; GitHub variable AZURE_URL."
+  value       = "https://${local.public_hosts.production}"
 }
 
 output "staging_url" {
-  description = "Where the next version is tried before the swap."
-  value       = "https://${azurerm_linux_web_app_slot.staging.default_hostname}"
+  description = "Where the next version is tried before the swap; GitHub variable AZURE_STAGING_URL."
+  value       = "https://${local.public_hosts.staging}"
 }
 
 output "resource_group" {

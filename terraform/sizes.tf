@@ -29,7 +29,7 @@ variable "instances" {
 }
 
 variable "zone_redundant" {
-  description = "Spreads the instances over availability zones. Premium plans only, with two instances or more."
+  description = "Spreads instances, database, registry and backups over availability zones. Premium plans only, with two instances or more."
   type        = bool
   default     = false
 
@@ -80,6 +80,38 @@ variable "sql_max_size_gb" {
   validation {
     condition     = var.sql_max_size_gb >= 1
     error_message = "sql_max_size_gb must be 1 or more."
+  }
+}
+
+variable "sql_backup_days" {
+  description = "For how many days the database can be restored to any moment."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = var.sql_backup_days >= 7 && var.sql_backup_days <= 35
+    error_message = "sql_backup_days must be 7 to 35."
+  }
+}
+
+variable "geo_redundant_backups" {
+  description = "Keeps the backups and the uploaded files in the paired region too; a region without a pair needs false."
+  type        = bool
+  default     = true
+}
+
+locals {
+  backup_redundancy = var.geo_redundant_backups ? (var.zone_redundant ? "GeoZone" : "Geo") : (var.zone_redundant ? "Zone" : "Local")
+}
+
+variable "registry_sku" {
+  description = "Basic, Standard or Premium; null for Premium in the private layout, which needs it for private endpoints, and else Standard."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.registry_sku == null || contains(["Basic", "Standard", "Premium"], coalesce(var.registry_sku, "-"))
+    error_message = "registry_sku must be Basic, Standard, Premium or null."
   }
 }
 

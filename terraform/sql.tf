@@ -3,8 +3,11 @@ resource "azurerm_mssql_server" "main" {
   resource_group_name = azurerm_resource_group.main.name
   location            = azurerm_resource_group.main.location
   version             = "12.0"
-  minimum_tls_version = "1.2"
   tags                = local.tags
+
+  # 1.3 needs TDS 8, which the service's driver does not speak: inside TDS 7 TLS ends at 1.2.
+  minimum_tls_version           = "1.2"
+  public_network_access_enabled = local.public_access
 
   # Entra only: there is no SQL login, so no password that could be guessed or leaked.
   azuread_administrator {
@@ -25,24 +28,41 @@ resource "azurerm_mssql_database" "main" {
   sku_name                    = var.sql_sku
   min_capacity                = local.sql_serverless ? var.sql_min_capacity : null
   auto_pause_delay_in_minutes = local.sql_serverless && local.sql_tier == "GP" ? var.sql_auto_pause_minutes : null
-  storage_account_type        = "Local"
+  storage_account_type        = local.backup_redundancy
+  zone_redundant              = var.zone_redundant && contains(["GP", "BC", "HS"], local.sql_tier)
   tags                        = local.tags
 
   # Hyperscale grows by itself, and the sizes by DTU (S1, P2) have fixed steps: Azure's default is right there.
   max_size_gb = contains(["GP", "BC"], local.sql_tier) ? var.sql_max_size_gb : null
 
   short_term_retention_policy {
-    retention_days = 14
+    retention_days = var.sql_backup_days
   }
 }
 
-# This range is how Azure SQL spells "services inside Azure". App Service and Data Factory call from
-# shared addresses; who may sign in is decided by Entra ID, not by the address.
-resource "azurerm_mssql_firewall_rule" "azure" {
-  name             = "azure-services"
-  server_id        = azurerm_mssql_server.main.id
-  start_ip_address = "0.0.0.0"
-  end_ip_address   = "0.0.0.0"
+# Who did what in the database, in the log workspace: its category is in diagnostics.tf.
+resource "azurerm_mssql_server_extended_auditing_policy" "main" {
+  server_id              = azurerm_mssql_server.main.id
+  log_monitoring_enabled = true
+}
+
+resource "azurerm_mssql_server_security_alert_policy" "main" {
+  resource_group_name  = azurerm_resource_group.main.name
+  server_name          = azurerm_mssql_server.main.name
+  state                = "Enabled"
+  email_account_admins = true
+  email_addresses      = var.alert_emails
+  retention_days       = 90
+}
+
+# Without private endpoints the server knows the service by its subnet. Data Factory has endpoints of its own
+# in both layouts (datafactory.tf), so nothing needs the rule 0.0.0.0, which would admit all of Azure.
+resource "azurerm_mssql_virtual_network_rule" "app" {
+  count = var.private_network ? 0 : 1
+
+  name      = "app"
+  server_id = azurerm_mssql_server.main.id
+  subnet_id = azurerm_subnet.app.id
 }
 
 resource "azurerm_mssql_firewall_rule" "operator" {

@@ -4,19 +4,36 @@ resource "azurerm_storage_account" "main" {
   location                        = azurerm_resource_group.main.location
   account_kind                    = "StorageV2"
   account_tier                    = "Standard"
-  account_replication_type        = "LRS"
+  account_replication_type        = { Local = "LRS", Zone = "ZRS", Geo = "GRS", GeoZone = "GZRS" }[local.backup_redundancy]
   min_tls_version                 = "TLS1_2"
   https_traffic_only_enabled      = true
   allow_nested_items_to_be_public = false
   shared_access_key_enabled       = false
   default_to_oauth_authentication = true
   local_user_enabled              = false
+  public_network_access_enabled   = local.public_access
   tags                            = local.tags
 
   blob_properties {
     delete_retention_policy {
-      days = 7
+      days = 14
     }
+
+    container_delete_retention_policy {
+      days = 14
+    }
+  }
+
+  # The service keeps nothing here. Data Factory reads by an endpoint of its own, in both layouts.
+  network_rules {
+    default_action = "Deny"
+    bypass         = ["AzureServices"]
+    ip_rules       = values(var.operator_ips)
+  }
+
+  # No key can sign one; this is for the day that keys are switched on.
+  sas_policy {
+    expiration_period = "00.01:00:00"
   }
 }
 

@@ -68,17 +68,6 @@ variable "sql_admin" {
   }
 }
 
-variable "operator_ips" {
-  description = "Public IPv4 addresses, by a name each, that may reach the SQL server from outside Azure."
-  type        = map(string)
-  default     = {}
-
-  validation {
-    condition     = alltrue([for ip in values(var.operator_ips) : can(cidrhost("${ip}/32", 0))])
-    error_message = "operator_ips must be single IPv4 addresses, without a prefix length."
-  }
-}
-
 variable "github_repository" {
   description = "OWNER@ID/REPOSITORY@ID, or OWNER/REPOSITORY for an old repository, whose deploy workflow may sign in by OIDC; null for none."
   type        = string

@@ -6,8 +6,17 @@ resource "azurerm_key_vault" "main" {
   sku_name                   = "standard"
   rbac_authorization_enabled = true
   purge_protection_enabled   = true
-  soft_delete_retention_days = 7
+  soft_delete_retention_days = 90
   tags                       = local.tags
+
+  public_network_access_enabled = local.public_access
+
+  network_acls {
+    default_action             = "Deny"
+    bypass                     = "None"
+    ip_rules                   = values(var.operator_ips)
+    virtual_network_subnet_ids = var.private_network ? [] : [azurerm_subnet.app.id]
+  }
 }
 
 resource "azurerm_role_assignment" "operator_writes_secrets" {
@@ -52,19 +61,6 @@ resource "azurerm_key_vault_secret" "admin_password" {
   key_vault_id     = azurerm_key_vault.main.id
   value_wo         = var.admin_password
   value_wo_version = var.secrets_version
-  content_type     = "text/plain"
-  tags             = local.tags
-
-  depends_on = [time_sleep.vault_roles]
-}
-
-resource "azurerm_key_vault_secret" "redis_url" {
-  name         = "redis-url"
-  key_vault_id = azurerm_key_vault.main.id
-  value_wo     = local.redis_url
-
-  # 28 bits of the URL's hash: a new key or a new Redis writes the secret again by itself.
-  value_wo_version = parseint(substr(sha256(local.redis_url), 0, 7), 16)
   content_type     = "text/plain"
   tags             = local.tags
 

@@ -32,6 +32,11 @@ provider "azurerm" {
       recover_soft_deleted_key_vaults = true
     }
 
+    # What would need the account's data plane is not used here, and Terraform may stand outside its network.
+    storage {
+      data_plane_available = false
+    }
+
     resource_group {
       prevent_deletion_if_contains_resources = var.deletion_protection
     }
