@@ -13,6 +13,54 @@ resource "azurerm_monitor_action_group" "operators" {
       use_common_alert_schema = true
     }
   }
+
+  dynamic "webhook_receiver" {
+    for_each = var.alert_webhooks
+
+    content {
+      name                    = webhook_receiver.key
+      service_uri             = webhook_receiver.value
+      use_common_alert_schema = true
+    }
+  }
+}
+
+# Azure's own troubles in this region and with these parts, so that nobody looks for them in the service.
+resource "azurerm_monitor_activity_log_alert" "azure" {
+  for_each = toset(["ServiceHealth", "ResourceHealth"])
+
+  name                = "azure-${lower(each.key)}-${local.name}"
+  resource_group_name = azurerm_resource_group.main.name
+  location            = "global"
+  scopes              = [each.key == "ServiceHealth" ? "/subscriptions/${var.subscription_id}" : azurerm_resource_group.main.id]
+  description         = each.key == "ServiceHealth" ? "Azure has an incident or a maintenance in this region." : "A part is not well, and Azure is the cause."
+  tags                = local.tags
+
+  criteria {
+    category = each.key
+
+    dynamic "service_health" {
+      for_each = each.key == "ServiceHealth" ? [1] : []
+
+      content {
+        events    = ["Incident", "Maintenance", "Security"]
+        locations = [local.region_name, "Global"]
+      }
+    }
+
+    dynamic "resource_health" {
+      for_each = each.key == "ResourceHealth" ? [1] : []
+
+      content {
+        current = ["Degraded", "Unavailable"]
+        reason  = ["PlatformInitiated"]
+      }
+    }
+  }
+
+  action {
+    action_group_id = azurerm_monitor_action_group.operators.id
+  }
 }
 
 resource "azurerm_monitor_metric_alert" "availability" {
@@ -59,7 +107,14 @@ resource "azurerm_monitor_metric_alert" "import_failed" {
   }
 }
 
+data "azurerm_location" "main" {
+  location = var.location
+}
+
 locals {
+  # Service health names regions as people do: West Europe.
+  region_name = data.azurerm_location.main.display_name
+
   # Each query gives one row with one number; the alert fires when the number is above the limit.
   # itemCount undoes the sampling: one kept request stands for that many.
   own_requests = <<-KQL

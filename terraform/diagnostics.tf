@@ -1,10 +1,10 @@
 # What the platform itself knows of each part, in the same workspace as the service's own telemetry.
 
 locals {
-  diagnostics = {
+  diagnostics = merge(local.front_door_diagnostics, {
     app = {
       id      = azurerm_linux_web_app.main.id
-      logs    = ["AppServiceConsoleLogs", "AppServicePlatformLogs", "AppServiceAuditLogs"]
+      logs    = ["AppServiceConsoleLogs", "AppServicePlatformLogs", "AppServiceAuditLogs", "AppServiceIPSecAuditLogs"]
       metrics = ["AllMetrics"]
     }
     plan = {
@@ -17,10 +17,41 @@ locals {
       logs    = ["Errors", "Timeouts", "Blocks", "Deadlocks", "DatabaseWaitStatistics"]
       metrics = ["Basic"]
     }
+    staging = {
+      id      = azurerm_linux_web_app_slot.staging.id
+      logs    = ["AppServiceConsoleLogs", "AppServicePlatformLogs", "AppServiceAuditLogs"]
+      metrics = []
+    }
+    scaling = {
+      id      = azurerm_monitor_autoscale_setting.main.id
+      logs    = ["AutoscaleEvaluations", "AutoscaleScaleActions"]
+      metrics = []
+    }
+    # The server's audit is written by its database "master".
+    audit = {
+      id      = "${azurerm_mssql_server.main.id}/databases/master"
+      logs    = ["SQLSecurityAuditEvents"]
+      metrics = []
+    }
     redis = {
       id      = azurerm_managed_redis.main.id
       logs    = []
       metrics = ["AllMetrics"]
+    }
+    redis-sign-ins = {
+      id      = "${azurerm_managed_redis.main.id}/databases/default"
+      logs    = ["ConnectionEvents"]
+      metrics = []
+    }
+    network = {
+      id      = azurerm_network_security_group.app.id
+      logs    = ["NetworkSecurityGroupEvent", "NetworkSecurityGroupRuleCounter"]
+      metrics = []
+    }
+    workspace = {
+      id      = azurerm_log_analytics_workspace.main.id
+      logs    = ["Audit"]
+      metrics = []
     }
     vault = {
       id      = azurerm_key_vault.main.id
@@ -39,7 +70,15 @@ locals {
     }
     blobs = {
       id      = "${azurerm_storage_account.main.id}/blobServices/default"
-      logs    = ["StorageWrite", "StorageDelete"]
+      logs    = ["StorageRead", "StorageWrite", "StorageDelete"]
+      metrics = []
+    }
+  })
+
+  front_door_diagnostics = {
+    for profile in azurerm_cdn_frontdoor_profile.main : "front-door" => {
+      id      = profile.id
+      logs    = ["FrontDoorAccessLog", "FrontDoorWebApplicationFirewallLog"]
       metrics = []
     }
   }

@@ -89,6 +89,31 @@ variable "alert_emails" {
   }
 }
 
+variable "alert_webhooks" {
+  description = "Addresses, by a name each, that alerts are posted to as well: a pager's or a chat's."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for uri in values(var.alert_webhooks) : startswith(uri, "https://")])
+    error_message = "alert_webhooks must be addresses that begin with https://."
+  }
+}
+
+variable "platform_limits" {
+  description = "Per cent above which an alert fires; a part that is left out has none."
+  type        = map(number)
+  default     = { plan-cpu = 90, plan-memory = 90, sql-cpu = 90, sql-storage = 85, redis-memory = 85 }
+
+  validation {
+    condition = alltrue([
+      for name, limit in var.platform_limits :
+      contains(["plan-cpu", "plan-memory", "sql-cpu", "sql-storage", "redis-memory"], name) && limit > 0 && limit <= 100
+    ])
+    error_message = "platform_limits knows plan-cpu, plan-memory, sql-cpu, sql-storage and redis-memory, each 1 to 100."
+  }
+}
+
 variable "budget_amount" {
   description = "The monthly budget of the resource group, in the billing currency. It warns; it stops nothing."
   type        = number

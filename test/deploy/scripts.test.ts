@@ -95,3 +95,41 @@ t.test('what is missing is named', async (t) => {
   for (const script of ['smoke.sh', 'stage.sh', 'swap.sh'])
     t.match(await bash([script]), { code: 1 })
 })
+
+t.test(
+  'Data Factory’s endpoints are approved where they wait, and none is forgotten',
+  async (t) => {
+    const folder = temporaryFolder(t)
+    const log = join(folder, 'approved')
+    // A server and an account, each with one endpoint that waits until it is approved.
+    const az = `
+case "$*" in
+  *'resource list'*servers*) echo sql;;
+  *'resource list'*) echo "$ACCOUNT";;
+  *' approve '*) echo "$5" >> ${log};;
+  *'connection list'*Pending*) grep -qs "/$9$" ${log} || echo "/c/$9";;
+  *'connection list'*Approved*) grep -s "/$9$" ${log} || true;;
+esac`
+    await writeFile(join(folder, 'az'), `#!/bin/sh${az}\n`)
+    await chmod(join(folder, 'az'), 0o755)
+    const env = { PATH: `${folder}:${process.env.PATH}` }
+    t.match(await bash(['approve.sh', 'g', 'factory'], env), {
+      code: 1,
+      stdout: /1 of 2 endpoints/,
+    })
+    const both = { ...env, ACCOUNT: 'storage' }
+    t.match(await bash(['approve.sh', 'g', 'factory'], both), {
+      code: 0,
+      stdout: 'approved: storage\n',
+    })
+    t.strictSame((await readFile(log, 'utf8')).trim().split('\n'), ['/c/sql', '/c/storage'])
+    t.match(await bash(['approve.sh', 'g', 'factory'], both), { code: 0, stdout: '' }, 'once')
+  },
+)
+
+t.test('behind Front Door the scripts ask where readers come in', async (t) => {
+  const { env, output } = await standIns(t, well)
+  const { code, stdout } = await bash(['swap.sh', 'a', 'g'], { ...env, URL: 'https://api.example' })
+  t.match({ code, stdout }, { code: 0, stdout: /smoke test passed: https:\/\/api\.example\n$/ })
+  t.equal(await output(), 'url=https://api.example\n')
+})

@@ -115,15 +115,12 @@ t.test('secrets are written to the vault and read by reference', async (t) => {
     t.match(variables[name]?.[0], { ephemeral: true, sensitive: true }, name)
   }
   const settings = { ...(locals.service_settings as Block), ...(locals.optional_settings as Block) }
-  for (const name of [
-    'JWT_SECRET',
-    'REDIS_URL',
-    'ADMIN_PASSWORD',
-    'GOOGLE_APPLICATION_CREDENTIALS',
-  ]) {
-    t.match(String(settings[name]), /local\.secret\.|@Microsoft\.KeyVault\(/, name)
+  for (const name of ['JWT_SECRET', 'ADMIN_PASSWORD', 'GOOGLE_APPLICATION_CREDENTIALS']) {
+    t.match(String(settings[name]), /local\.jwt_secret|@Microsoft\.KeyVault\(/, name)
   }
-  t.notMatch(String(settings.DATABASE_URL), /password|user id/i, 'and SQL has no password at all')
+  t.notMatch(String(settings.DATABASE_URL), /password|user id/i, 'SQL has no password at all')
+  t.match(String(locals.redis_url), /\?authentication=azure$/, 'and Redis no key')
+  t.notMatch(JSON.stringify(parsed), /_access_key\b/, 'no key is read from anywhere')
 })
 
 t.test('every setting that the service is given is one that it knows', async (t) => {
@@ -141,6 +138,8 @@ t.test('the two slots differ in the name they report, and in nothing else', asyn
     'https_only',
     'key_vault_reference_identity_id',
     'logs',
+    'virtual_network_subnet_id',
+    'vnet_image_pull_enabled',
   ]) {
     t.same(slot![name], app![name], name)
   }
