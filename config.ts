@@ -147,6 +147,9 @@ function findConflict(config: Config): string | undefined {
     const value = config[name as keyof typeof maxTimes]
     if (inSeconds(value) > inSeconds(max)) return `${name}: got "${value}", wants ${max} or less`
   }
+  if (config.REDIS_URL?.includes('authentication=') && !signsInSafely(config.REDIS_URL)) {
+    return 'REDIS_URL: got authentication, wants authentication=azure with rediss:// and no password'
+  }
   const { FIREBASE_PROJECT_ID: project, FIREBASE_AUTH_EMULATOR_HOST: emulator } = config
   if (project !== undefined && emulator === undefined && config.FIREBASE_API_KEY === undefined) {
     return 'FIREBASE_API_KEY: got none, wants the Web API key of the Firebase project'
@@ -159,6 +162,16 @@ function findConflict(config: Config): string | undefined {
     return `${missing}: got none, wants a value when its partner is set`
   }
   return undefined
+}
+
+/** A token travels encrypted, and takes the place of a password. */
+function signsInSafely(url: string): boolean {
+  const addresses = url.split(',').map((address) => address.trim())
+  const [authentication] = /authentication=[^&,]*/.exec(url) ?? []
+  return (
+    authentication === 'authentication=azure' &&
+    addresses.every((address) => /^rediss:\/\/([^:@/]+@)?[^@]+$/.test(address))
+  )
 }
 
 function isServiceAccount({ GOOGLE_APPLICATION_CREDENTIALS: text = '' }: Config): boolean {

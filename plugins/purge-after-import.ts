@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OpenStage } from '../db/import/import.ts'
 import { purgeAll } from './cache/purge.ts'
-import { cacheHashTag, createRedis } from './redis.ts'
+import { cacheHashTag, openRedis } from './redis.ts'
 
 /** Milliseconds for reaching Redis and emptying the cache, and between two attempts. */
 const timeout = 5000
@@ -26,9 +26,8 @@ export function withPurge(open: OpenStage, url: string, onFailed: () => void): O
 }
 
 async function purge(url: string): Promise<boolean> {
-  const client = createRedis(url)
-  client.on('error', () => {})
-  client.connect().catch(() => {})
+  const { client, connect, close } = openRedis(url, () => {})
+  connect()
   const end = performance.now() + timeout
   const succeeded = () =>
     purgeAll(client, cacheHashTag).then(
@@ -42,6 +41,6 @@ async function purge(url: string): Promise<boolean> {
     }
     return false
   } finally {
-    client.disconnect()
+    close()
   }
 }

@@ -42,6 +42,13 @@ const wrong: [env: NodeJS.ProcessEnv, line: RegExp][] = [
   [{ DATABASE_URL: 'postgres://x' }, /^DATABASE_URL: got .* wants sqlite:PATH or mssql:/],
   [{ DATABASE_URL: 'sqlite:' }, /^DATABASE_URL: got .* wants sqlite:PATH/],
   [{ REDIS_URL: 'localhost:6379' }, /^REDIS_URL: got .* wants redis:/],
+  [
+    { REDIS_URL: 'redis://a:1?authentication=azure' },
+    /^REDIS_URL: got authentication, wants .*rediss/,
+  ],
+  [{ REDIS_URL: 'rediss://u:p@a:1?authentication=azure' }, /^REDIS_URL: .* and no password$/],
+  [{ REDIS_URL: 'rediss://a:1?authentication=entra' }, /^REDIS_URL: .* wants authentication=azure/],
+  [{ REDIS_URL: 'rediss://a:1,redis://b:1?authentication=azure' }, /^REDIS_URL: .* rediss:/],
   [{ CACHE_TTL: '0' }, /^CACHE_TTL: got "0", wants .*>= 1$/],
   [{ CACHE_TTL: '1h' }, /^CACHE_TTL: got "1h", wants .*integer$/],
   [{ CACHE_MAX_BYTES: '1024' }, /^CACHE_MAX_BYTES: got "1024", wants .*>= 1048576$/],

@@ -1,6 +1,6 @@
-import type { TokenCredential } from '@azure/identity'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { Connection, type ConnectionConfiguration, Request, TYPES } from 'tedious'
+import { azureCredential } from '../azure-credential.ts'
 import { OutcomeUnknown } from './dialect.ts'
 import { asFault } from './faults.ts'
 import type { MssqlSettings } from './mssql-url.ts'
@@ -12,20 +12,14 @@ export type Authentication = NonNullable<ConnectionConfiguration['authentication
 const cancelTimeout = 2000
 
 /**
- * The authentication of `settings`. Without a login it is the Azure identity of this process
- * (AZURE_CLIENT_ID names a user-assigned one). Each new connection gets its token from @azure/identity,
- * which caches tokens until they expire and is loaded only in this case.
+ * The authentication of `settings`. Without a login it is the Azure identity of this process, of which
+ * each new connection asks a token.
  */
 export async function authenticationOf({ login }: MssqlSettings): Promise<Authentication> {
   if (login !== undefined) {
     return { type: 'default', options: { userName: login.user, password: login.password } }
   }
-  const { DefaultAzureCredential } = await import('@azure/identity')
-  const managedIdentityClientId = process.env.AZURE_CLIENT_ID
-  const credential: TokenCredential = new DefaultAzureCredential(
-    managedIdentityClientId === undefined ? {} : { managedIdentityClientId },
-  )
-  return { type: 'token-credential', options: { credential } }
+  return { type: 'token-credential', options: { credential: await azureCredential() } }
 }
 
 /**
