@@ -21,7 +21,7 @@ COPY public ./public
 COPY routes ./routes
 COPY schemas ./schemas
 COPY telemetry ./telemetry
-COPY deploy/prune.ts ./deploy/
+COPY deploy/prune.ts ./deploy/prune.ts
 RUN node --experimental-import-meta-resolve deploy/prune.ts . \
     && rm -rf node_modules/.bin deploy package-lock.json && find node_modules -type d -empty -delete
 RUN mv node_modules /modules

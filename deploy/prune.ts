@@ -2,14 +2,14 @@
 // installed are such files: sources, types, tests, builds for browsers and for older loaders. It follows
 // imports and requires from the service's own files; a text that only looks like an import keeps a file too
 // many, never one too few. What is found by its path instead is named in `alsoRead`.
-import { globSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** Files that packages open by their path: assets, threads, and descriptions. */
 const alsoRead = [
-  '@fastify/swagger-ui/static/**',
+  '@fastify/swagger-ui/static/{*.{html,css,json,svg,png},oauth2-redirect.js,swagger-ui-*.js}',
   'uplot/dist/uPlot.{esm.js,min.css}',
   'pino/{file.js,lib/worker.js}',
   'thread-stream/lib/*.js',
@@ -55,20 +55,31 @@ function reachable(roots: string[]): Set<string> {
     const file = queue.pop()!
     if (seen.has(file)) continue
     seen.add(file)
-    if (/\.([mc]?[jt]s)$|\/[^.]+$/.test(file)) queue.push(...targets(file, readFileSync(file, 'utf8')))
+    if (/\.([mc]?[jt]s)$|\/[^.]+$/.test(file))
+      queue.push(...targets(file, readFileSync(file, 'utf8')))
   }
   return seen
 }
 
+/** A source map inside a script, for debuggers: in one driver it is three quarters of the file. */
+function dropInlineMap(path: string): void {
+  if (!path.startsWith(modules) || !/\.[mc]?js$/.test(path)) return
+  const text = readFileSync(path, 'utf8')
+  const shorter = text.replace(/^\/\/# sourceMappingURL=data:.*$/gm, '')
+  if (shorter !== text) writeFileSync(path, shorter)
+}
+
 const packageOf = (path: string) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? ''
 
-const [root = '.'] = process.argv.slice(2)
+const root = resolve(process.argv[2] ?? '.')
 const files = (patterns: string[], cwd: string) =>
   globSync(patterns, { cwd, exclude: (name) => cwd === root && name === 'node_modules' })
     .map((name) => join(cwd, name))
     .filter((path) => statSync(path).isFile())
 const modules = join(root, 'node_modules')
-const own = files(['**/*.{ts,cjs}', 'public/**/*.js'], root).filter((path) => !path.endsWith('prune.ts'))
+const own = files(['**/*.{ts,cjs}', 'public/**/*.js'], root).filter(
+  (path) => !path.endsWith('prune.ts'),
+)
 const kept = reachable([...own, ...files(alsoRead, modules)])
 const packages = new Set([...kept].map(packageOf))
 
@@ -80,4 +91,5 @@ const extra = before.filter((path) => {
   return !kept.has(path) && !(packages.has(packageOf(path)) && ofEachPackage.test(inPackage))
 })
 for (const path of extra) rmSync(path)
+for (const path of kept) dropInlineMap(path)
 console.log(`kept ${before.length - extra.length} of ${before.length} files`)

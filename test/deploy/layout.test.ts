@@ -26,6 +26,7 @@ const run = (start: string) =>
     .map((instruction) => instruction.getArgumentsContent() ?? '')
     .find((text) => text.startsWith(start))!
 const install = run('npm ci ')
+const prune = run('node --experimental-import-meta-resolve deploy/prune.ts')
 const compile = run('export DATABASE_URL=')
 
 const isRoot = process.getuid?.() === 0
@@ -55,6 +56,8 @@ t.test('the image’s layout runs for a user who may write one folder', async (t
     timeout: 180_000,
     env: { ...process.env, npm_config_prefer_offline: 'true' },
   })
+  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`
+  await promisify(execFile)('sh', ['-ec', prune], { cwd: app, env: { PATH } })
   const cache = join(app, 'node_modules/.cache')
   await mkdir(cache)
   if (isRoot) await Promise.all([dataFolder, cache].map((path) => chown(path, nobody, nobody)))
@@ -62,7 +65,6 @@ t.test('the image’s layout runs for a user who may write one folder', async (t
   const who = isRoot ? { uid: nobody, gid: nobody } : {}
   const port = await freePort()
   const address = { NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port) }
-  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`
   await promisify(execFile)('env', ['-u', 'NODE_OPTIONS', 'sh', '-ec', compile], {
     cwd: app,
     timeout: 100_000,
