@@ -17,6 +17,7 @@ locals {
     LOG_LEVEL                             = var.log_level
     DATABASE_URL                          = "mssql://${azurerm_mssql_server.main.fully_qualified_domain_name}:1433/${azurerm_mssql_database.main.name}?encrypt=true&authentication=azure-active-directory-default"
     AZURE_CLIENT_ID                       = azurerm_user_assigned_identity.app.client_id
+    AZURE_TOKEN_CREDENTIALS               = "ManagedIdentityCredential"
     REDIS_URL                             = local.redis_url
     JWT_SECRET                            = local.jwt_secret
     READ_ROLE                             = var.read_role

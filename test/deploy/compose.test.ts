@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
@@ -106,4 +107,39 @@ t.test('Redis never evicts a counter, which has no lifetime', async (t) => {
     /eviction_policy = "Volatile/,
     'neither here nor in Azure',
   )
+})
+
+/** What compose itself makes of the file: version 2, or Debian's version 1, which knows no `name`. */
+function byCompose(yaml: string): { config?: typeof compose; error?: string } | undefined {
+  const options = { cwd: root, encoding: 'utf8', env: { PATH: process.env.PATH } } as const
+  const nameless = yaml.replace(/^name:.*$/m, '')
+  const tries = [
+    { command: ['docker', 'compose'], input: yaml },
+    { command: ['docker-compose'], input: nameless },
+  ]
+  for (const { command, input } of tries) {
+    const [program = '', ...words] = command
+    if (spawnSync(program, [...words, 'version'], options).status !== 0) continue
+    const args = [...words, '-p', 'anime-api', '-f', '-', 'config']
+    const { status, stdout, stderr } = spawnSync(program, args, { ...options, input })
+    return status === 0 ? { config: parse(stdout) } : { error: stderr }
+  }
+  return undefined
+}
+
+t.test('compose itself accepts the file, and starts things in this order', async (t) => {
+  const made = byCompose(text)
+  if (made === undefined) return void t.pass('there is no compose on this machine')
+  t.equal(made.error, undefined)
+  const { config } = made
+  t.strictSame(Object.keys(config!.services).sort(), Object.keys(compose.services).sort())
+  for (const [name, service] of services) {
+    const conditions = (of: Service) =>
+      Object.entries(of.depends_on ?? {}).map(([other, { condition }]) => [other, condition])
+    t.strictSame(conditions(config!.services[name]!).sort(), conditions(service).sort(), name)
+    t.equal(Boolean(config!.services[name]!.healthcheck), Boolean(service.healthcheck), name)
+  }
+  t.match(Object.keys(config!.volumes), ['mssql'], 'the database outlives its container')
+  const wrong = byCompose(text.replace('service_healthy', 'service_well'))
+  t.match(wrong?.error, /service_well|depends_on/, 'and it would have refused a wrong one')
 })

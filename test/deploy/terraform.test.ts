@@ -124,7 +124,11 @@ t.test('secrets are written to the vault and read by reference', async (t) => {
 })
 
 t.test('every setting that the service is given is one that it knows', async (t) => {
-  const read = new Set([...Object.keys(ConfigSchema.properties), 'AZURE_CLIENT_ID'])
+  const read = new Set([
+    ...Object.keys(ConfigSchema.properties),
+    'AZURE_CLIENT_ID',
+    'AZURE_TOKEN_CREDENTIALS',
+  ])
   const settings = { ...(locals.service_settings as Block), ...(locals.optional_settings as Block) }
   for (const name of Object.keys(settings)) t.ok(read.has(name), name)
 })

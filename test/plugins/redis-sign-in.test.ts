@@ -146,6 +146,7 @@ t.test(
     const entra = await startEntra(t, [redis.client], 1)
     const server = await startServer(t, {
       ...entra.env,
+      AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential',
       REDIS_URL: `rediss://127.0.0.1:${port}?authentication=azure`,
       NODE_EXTRA_CA_CERTS: cert,
       RATE_LIMIT_MAX: '1000000',
