@@ -119,8 +119,9 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
   app.addHook('onReady', async () => {
     state.connected = connectAtLast()
   })
+  // Before any onClose: a plugin that waits there for the database would else wait for one that never comes.
+  app.addHook('preClose', async () => closing.abort())
   app.addHook('onClose', async () => {
-    closing.abort()
     await state.connected
     await opened.close()
   })

@@ -5,6 +5,7 @@ import { buildApp } from '../../app.ts'
 import { ConfigError, loadConfig } from '../../config.ts'
 import { startApp, temporaryFolder, testConfig } from '../support/app.ts'
 import { allTitles, databasePath } from '../support/catalogue.ts'
+import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 t.test('an empty database is filled with the catalogue, once', async (t) => {
@@ -71,6 +72,30 @@ t.test('a service whose database never comes can be closed', async (t) => {
   const started = performance.now()
   await app.close()
   t.ok(performance.now() - started < 500)
+})
+
+t.test('nor does the cache, which waits for the database as well, keep it open', async (t) => {
+  const path = join(temporaryFolder(t), 'anime.db')
+  const squatter = new DatabaseSync(path)
+  squatter.exec('create table outbox (something text)')
+  squatter.close()
+  const { url } = await startRedis(t)
+  const app = await buildApp({
+    config: loadConfig({ DATABASE_URL: `sqlite:${path}`, REDIS_URL: url }),
+  })
+  await app.ready()
+  let waiting = 0
+  const { connected } = app.databaseState
+  Object.defineProperty(app.databaseState, 'connected', {
+    get: () => {
+      waiting++
+      return connected
+    },
+  })
+  await until('the outbox is about to be read', () => waiting > 1)
+  const started = performance.now()
+  await app.close()
+  t.ok(performance.now() - started < 2000)
 })
 
 t.test('a URL that names nothing is the setting’s fault', async (t) => {
