@@ -25,7 +25,7 @@ async function buildah(...words: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)('buildah', words, {
     env,
     maxBuffer: 2 ** 26,
-    timeout: 400_000,
+    timeout: 540_000,
   })
   return stdout.trim()
 }
@@ -53,7 +53,7 @@ t.setTimeout(600_000)
 t.test('the image is built, has what it needs and no more, runs and stops', { skip }, async (t) => {
   t.setTimeout(600_000)
   const image = `localhost/anime-api:test-${process.pid}`
-  await buildah('bud', '--pull-never', '--quiet', '--tag', image, root)
+  await buildah('bud', '--pull-never', '--quiet', '--format', 'docker', '--tag', image, root)
   const container = await buildah('from', '--pull-never', image)
   t.teardown(async () => {
     await buildah('rm', container)
