@@ -70,7 +70,9 @@ t.test('the image is built, has what it needs and no more, runs and stops', { sk
   t.strictSame((await readdir(app)).sort(), ['.data', ...copied, 'node_modules'].sort())
   const all = await readdir(app, { recursive: true })
   t.strictSame(
-    all.filter((name) => /\.map$|(?<!licen[sc]e)\.md$|node_modules\/.*\.d\.[mc]?ts$|\.test\.|\.env/i.test(name)),
+    all.filter((name) =>
+      /\.map$|(?<!licen[sc]e)\.md$|node_modules\/.*\.d\.[mc]?ts$|\.test\.|\.env/i.test(name),
+    ),
     [],
   )
   for (const name of ['typescript', 'tap', 'playwright-core', 'node', '.bin']) {
