@@ -7,7 +7,7 @@ import { type Database, DatabaseUnavailable } from '../db/dialects/dialect.ts'
 import { migrate } from '../db/migrate.ts'
 
 /** `unavailable`: the last try has failed, at the start or later. */
-export type DatabaseStatus = 'connecting' | 'migrating' | 'filling' | 'ok' | 'unavailable'
+type DatabaseStatus = 'connecting' | 'migrating' | 'filling' | 'ok' | 'unavailable'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -28,8 +28,6 @@ import { type MssqlSettings, parseMssqlUrl } from './mssql-url.ts'
 
 const type = (name: string) => sql.raw(name)
 
-export { collations }
-
 /** Milliseconds that a process waits for another one's migration. */
 const schemaLockTimeout = 10_000
 

@@ -20,7 +20,7 @@ type Name = keyof StagedRow
 type Positions = Partial<Record<Name, number[]>>
 
 /** What tells one title from another where a row has no `source_id`. */
-export const naturalKey = ['title', 'type', 'year'] as const
+const naturalKey = ['title', 'type', 'year'] as const
 export type NaturalColumn = (typeof naturalKey)[number]
 
 /** The columns of a file. */

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { FastifyInstance } from 'fastify'
-import { animeColumns, insertAnime } from '../../db/animes.ts'
+import { animeColumns } from '../../catalogue/columns.ts'
+import { insertAnime } from '../../db/animes.ts'
 import { openDatabase } from '../../db/database.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
 
