@@ -27,14 +27,13 @@ interface Splitter {
 export function jsonParser(
   kind: Kind,
   header: readonly string[],
-  { positions }: Found,
+  { positions, exportedAt }: Found,
   handlers: RowHandlers,
 ): BatchParser {
   const { take, rest } = batches(handlers)
   const needed = Object.values(positions).flat()
   const paths = header.map((name) => name.split('.'))
-  const exported = header.indexOf('anime_api_id')
-  if (exported !== -1) needed.push(exported)
+  if (exportedAt !== undefined) needed.push(exportedAt)
   let full: BatchRow[][] = []
   const onObject: OnObject = (text, line) => {
     const object = objectIn(text)
