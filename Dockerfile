@@ -26,7 +26,7 @@ RUN rm -rf /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/corepack 
 # rewrite itself.
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
-COPY app.ts server.ts telemetry.ts config.ts compile-cache.cjs ./
+COPY app.ts server.ts telemetry.ts config.ts dot-env.ts compile-cache.cjs ./
 COPY bin ./bin
 COPY catalogue ./catalogue
 COPY db ./db

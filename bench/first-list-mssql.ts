@@ -24,7 +24,7 @@ export default {
     const app = await buildApp({ config })
     await app.ready()
     await app.databaseState.connected
-    await importCatalogue(generateCsv(), openStage(config.DATABASE_URL, app.database))
+    await importCatalogue(generateCsv(), openStage(config.DATABASE_URL))
     const sql = await openSql(DATABASE_URL)
     const times = { service: [] as number[], baseline: [] as number[] }
     const baseline = async () => {

@@ -76,7 +76,7 @@ async function read(given: Arguments, file: SourceFile): Promise<number> {
   try {
     await database.connect({ onRetry: () => console.error('waiting for the database') })
     await migrate(database)
-    const stage = openStage(config.DATABASE_URL, database)
+    const stage = openStage(config.DATABASE_URL)
     const { REDIS_URL: redis } = config
     return await run(given, file, redis === undefined ? stage : await purging(stage, redis))
   } finally {
