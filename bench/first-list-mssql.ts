@@ -1,7 +1,7 @@
 import { Request } from 'tedious'
 import { buildApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
-import { execute } from '../db/dialects/mssql-connection.ts'
+import { execute } from '../db/dialects/mssql-request.ts'
 import { generateCsv } from '../db/import/generate.ts'
 import { importCatalogue } from '../db/import/import.ts'
 import { openStage } from '../db/import/stage.ts'
