@@ -1,6 +1,6 @@
 import { stagedColumns } from '../../catalogue/columns.ts'
 import { RowError } from './cells.ts'
-import { listed } from './columns-found.ts'
+import { listed } from './file-columns.ts'
 import { rowCleaner } from './mapping.ts'
 import type { OpenCatalogue } from './read.ts'
 

@@ -1,6 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import type { Found } from './columns-found.ts'
 import { ImportError } from './errors.ts'
+import type { FileColumns } from './file-columns.ts'
 import {
   type BatchParser,
   type BatchRow,
@@ -27,7 +27,7 @@ interface Splitter {
 export function jsonParser(
   kind: Kind,
   header: readonly string[],
-  { positions, exportedAt }: Found,
+  { positions, exportedAt }: FileColumns,
   handlers: RowHandlers,
 ): BatchParser {
   const { take, rest } = batches(handlers)

@@ -1,6 +1,6 @@
 import { column, type StagedRow, sourceId, stagedColumns } from '../../catalogue/columns.ts'
 import { type Clean, cleanersOf, RowError } from './cells.ts'
-import type { Found } from './columns-found.ts'
+import type { FileColumns } from './file-columns.ts'
 import { unknownMark } from './lists.ts'
 
 /** A cleaned row, and the id under which this service exported it. */
@@ -10,7 +10,7 @@ export type CleanRow = StagedRow & { exported_id?: number | null }
  * The function that cleans the records of a file, whose columns are `found`. A column that the file does
  * not have is unknown.
  */
-export function rowCleaner(found: Found): (record: readonly string[]) => CleanRow {
+export function rowCleaner(found: FileColumns): (record: readonly string[]) => CleanRow {
   const assemble = assembler(found)
   const placeholders = !found.rules.exact && found.positions.score !== undefined
   const { exportedAt } = found
@@ -31,7 +31,7 @@ export function rowCleaner(found: Found): (record: readonly string[]) => CleanRo
  * Makes a row of a record. It is compiled from the names in our own table, as rows are rendered: objects
  * then come with one shape, at once.
  */
-function assembler({ positions, rules }: Found): (record: readonly string[]) => StagedRow {
+function assembler({ positions, rules }: FileColumns): (record: readonly string[]) => StagedRow {
   const cleaners = cleanersOf(rules)
   const parts = stagedColumns.map((name) => {
     const [first, ...others] = positions[name] ?? []
@@ -81,7 +81,7 @@ function fallback(clean: Clean, positions: number[], record: readonly string[], 
 }
 
 /** Names the column as the file does. */
-function named(error: unknown, { header, positions }: Found): unknown {
+function named(error: unknown, { header, positions }: FileColumns): unknown {
   if (!(error instanceof RowError)) return error
   const name = error.column === sourceId.file ? 'source_id' : (error.column as keyof StagedRow)
   const at = positions[name]?.[0]
@@ -93,7 +93,7 @@ function named(error: unknown, { header, positions }: Found): unknown {
 }
 
 /** Titles that have not aired come with a score of 10 that nobody gave. */
-function dropPlaceholder(row: StagedRow, { positions }: Found): void {
+function dropPlaceholder(row: StagedRow, { positions }: FileColumns): void {
   const unknown = (name: 'year' | 'episodes') => positions[name] !== undefined && row[name] === null
   if (unknown('year') || unknown('episodes')) row.score = null
 }
