@@ -3,12 +3,14 @@ import { type ColumnName, columnNames, sourceId } from '../../catalogue/columns.
 import { OutcomeUnknown } from '../dialects/dialect.ts'
 import { ImportError } from './errors.ts'
 import type { FileColumns, NaturalColumn } from './file-columns.ts'
+import type { BatchRow } from './mapping.ts'
 import { openCatalogue, type ReadOptions } from './read.ts'
-import type { BatchParser, BatchRow, Reject } from './rows.ts'
+import type { BatchParser, Reject } from './rows.ts'
 import type { Chunks } from './unpack.ts'
 
 export { ImportError } from './errors.ts'
-export type { BatchRow, Reject } from './rows.ts'
+export type { BatchRow } from './mapping.ts'
+export type { Reject } from './rows.ts'
 
 export interface ImportSummary {
   read: number

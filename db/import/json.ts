@@ -1,13 +1,8 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import { ImportError } from './errors.ts'
 import type { FileColumns } from './file-columns.ts'
-import {
-  type BatchParser,
-  type BatchRow,
-  batches,
-  maxRecordSize,
-  type RowHandlers,
-} from './rows.ts'
+import type { BatchRow } from './mapping.ts'
+import { type BatchParser, batches, maxRecordSize, type RowHandlers } from './rows.ts'
 
 type Kind = 'json' | 'ndjson'
 
