@@ -12,7 +12,7 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 # ---- the service's files, and of the dependencies what they can load: a quarter
 FROM dependencies AS pruned
-COPY app.ts server.ts telemetry.ts config.ts compile-cache.cjs ./
+COPY app.ts server.ts telemetry.ts config.ts dot-env.ts compile-cache.cjs ./
 COPY bin ./bin
 COPY catalogue ./catalogue
 COPY db ./db

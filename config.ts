@@ -1,7 +1,8 @@
 import { Ajv, type ErrorObject } from 'ajv'
-import envSchema from 'env-schema'
 import { type Static, Type } from 'typebox'
+import { sqlitePath } from './db/dialects/sqlite-url.ts'
 import { emailPattern, maxEmailLength } from './db/users.ts'
+import { readDotEnv } from './dot-env.ts'
 
 const port = Type.Integer({ minimum: 0, maximum: 65535, default: 3000 })
 const lifetime = (fallback: string) =>
@@ -13,65 +14,72 @@ const lifetime = (fallback: string) =>
 const secret = Type.Optional(Type.String({ minLength: 32, wanted: '32 characters or more' }))
 
 /** Every setting of the service: name, type, default. The README's table describes them. */
-export const ConfigSchema = Type.Object({
-  NODE_ENV: Type.Optional(Type.String()),
-  HOST: Type.String({ default: '127.0.0.1' }),
-  PORT: port,
-  LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-    default: 'info',
-  }),
-  DATABASE_URL: Type.String({
-    pattern: '^(sqlite:.+|mssql://.+)$',
-    default: 'sqlite:.data/anime.db',
-    wanted: 'sqlite:PATH or mssql://USER:PASSWORD@HOST:PORT/DATABASE',
-  }),
-  REDIS_URL: Type.Optional(
-    Type.String({ pattern: '^rediss?://.+$', wanted: 'redis://HOST:PORT or rediss://HOST:PORT' }),
-  ),
-  CACHE_TTL: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 3600 }),
-  CACHE_MAX_BYTES: Type.Integer({ minimum: 1_048_576, default: 268_435_456 }),
-  STREAM_ABOVE: Type.Integer({ minimum: 65_536, default: 16_777_216 }),
-  MAX_CONNECTIONS: Type.Integer({ minimum: 1, default: 4000 }),
-  JWT_SECRET: secret,
-  JWT_PREVIOUS_SECRET: secret,
-  JWT_TTL: lifetime('15m'),
-  REFRESH_TTL: lifetime('7d'),
-  REFRESH_GRACE: Type.String({
-    pattern: '^(0|[1-9]\\d{0,8}[smhd]?)$',
-    default: '30s',
-    wanted: 'a time such as 30s or 1m, or 0 for none',
-  }),
-  READ_ROLE: Type.Enum(['public', 'user', 'admin'], { default: 'public' }),
-  ADMIN_EMAIL: Type.Optional(
-    Type.String({ pattern: emailPattern, maxLength: maxEmailLength, wanted: 'an e-mail address' }),
-  ),
-  ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, wanted: '8 characters or more' })),
-  FIREBASE_PROJECT_ID: Type.Optional(Type.String()),
-  FIREBASE_API_KEY: Type.Optional(Type.String()),
-  GOOGLE_APPLICATION_CREDENTIALS: Type.Optional(Type.String()),
-  FIREBASE_AUTH_EMULATOR_HOST: Type.Optional(
-    Type.String({ pattern: '^[^/\\s]+:\\d+$', wanted: 'HOST:PORT' }),
-  ),
-  APPLICATIONINSIGHTS_CONNECTION_STRING: Type.Optional(
-    Type.String({
-      pattern:
-        '^([^;=]+=[^;]*;)*InstrumentationKey=[\\da-fA-F]{8}(-[\\da-fA-F]{4}){3}-[\\da-fA-F]{12}(;.*)?$',
-      wanted: 'InstrumentationKey=...;IngestionEndpoint=https://...',
+export const ConfigSchema = Type.Object(
+  {
+    NODE_ENV: Type.Optional(Type.String()),
+    HOST: Type.String({ default: '127.0.0.1' }),
+    PORT: port,
+    LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      default: 'info',
     }),
-  ),
-  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
-    Type.String({ pattern: '^https?://.+$', wanted: 'http://HOST:PORT or https://HOST:PORT' }),
-  ),
-  OTEL_SERVICE_NAME: Type.Optional(Type.String()),
-  OTEL_TRACES_SAMPLER_ARG: Type.Optional(
-    Type.Number({ minimum: 0, maximum: 1, wanted: 'a share of the traces, from 0 to 1' }),
-  ),
-  CORS_ORIGIN: Type.Optional(Type.String()),
-  RATE_LIMIT_MAX: Type.Optional(Type.Integer({ minimum: 1 })),
-  TRUST_PROXY: Type.Optional(
-    Type.String({ wanted: 'a number of proxies, their addresses with commas, false, or true' }),
-  ),
-})
+    DATABASE_URL: Type.String({
+      pattern: '^(sqlite:.+|mssql://.+)$',
+      default: 'sqlite:.data/anime.db',
+      wanted: 'sqlite:PATH or mssql://USER:PASSWORD@HOST:PORT/DATABASE',
+    }),
+    REDIS_URL: Type.Optional(
+      Type.String({ pattern: '^rediss?://.+$', wanted: 'redis://HOST:PORT or rediss://HOST:PORT' }),
+    ),
+    CACHE_TTL: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 3600 }),
+    CACHE_MAX_BYTES: Type.Integer({ minimum: 1_048_576, default: 268_435_456 }),
+    STREAM_ABOVE: Type.Integer({ minimum: 65_536, default: 16_777_216 }),
+    MAX_CONNECTIONS: Type.Integer({ minimum: 1, default: 4000 }),
+    JWT_SECRET: secret,
+    JWT_PREVIOUS_SECRET: secret,
+    JWT_TTL: lifetime('15m'),
+    REFRESH_TTL: lifetime('7d'),
+    REFRESH_GRACE: Type.String({
+      pattern: '^(0|[1-9]\\d{0,8}[smhd]?)$',
+      default: '30s',
+      wanted: 'a time such as 30s or 1m, or 0 for none',
+    }),
+    READ_ROLE: Type.Enum(['public', 'user', 'admin'], { default: 'public' }),
+    ADMIN_EMAIL: Type.Optional(
+      Type.String({
+        pattern: emailPattern,
+        maxLength: maxEmailLength,
+        wanted: 'an e-mail address',
+      }),
+    ),
+    ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, wanted: '8 characters or more' })),
+    FIREBASE_PROJECT_ID: Type.Optional(Type.String()),
+    FIREBASE_API_KEY: Type.Optional(Type.String()),
+    GOOGLE_APPLICATION_CREDENTIALS: Type.Optional(Type.String()),
+    FIREBASE_AUTH_EMULATOR_HOST: Type.Optional(
+      Type.String({ pattern: '^[^/\\s]+:\\d+$', wanted: 'HOST:PORT' }),
+    ),
+    APPLICATIONINSIGHTS_CONNECTION_STRING: Type.Optional(
+      Type.String({
+        pattern:
+          '^([^;=]+=[^;]*;)*InstrumentationKey=[\\da-fA-F]{8}(-[\\da-fA-F]{4}){3}-[\\da-fA-F]{12}(;.*)?$',
+        wanted: 'InstrumentationKey=...;IngestionEndpoint=https://...',
+      }),
+    ),
+    OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
+      Type.String({ pattern: '^https?://.+$', wanted: 'http://HOST:PORT or https://HOST:PORT' }),
+    ),
+    OTEL_SERVICE_NAME: Type.Optional(Type.String()),
+    OTEL_TRACES_SAMPLER_ARG: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, wanted: 'a share of the traces, from 0 to 1' }),
+    ),
+    CORS_ORIGIN: Type.Optional(Type.String()),
+    RATE_LIMIT_MAX: Type.Optional(Type.Integer({ minimum: 1 })),
+    TRUST_PROXY: Type.Optional(
+      Type.String({ wanted: 'a number of proxies, their addresses with commas, false, or true' }),
+    ),
+  },
+  { additionalProperties: false },
+)
 
 export type Config = Static<typeof ConfigSchema>
 
@@ -84,7 +92,10 @@ export class ConfigError extends Error {}
  * @throws ConfigError that names each invalid variable, its value and what is accepted
  */
 export function loadConfig(source: NodeJS.ProcessEnv = process.env): Config {
-  const data = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''))
+  const isSet = ([, value]: [string, string | undefined]) => value !== ''
+  const dotEnv = source === process.env ? readDotEnv() : {}
+  const given = [dotEnv, source].flatMap((each) => Object.entries(each).filter(isSet))
+  const config: unknown = Object.fromEntries(given)
   const ajv = new Ajv({
     allErrors: true,
     removeAdditional: true,
@@ -93,20 +104,8 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env): Config {
     verbose: true,
     strict: false,
   })
-  let config: Config
-  try {
-    config = envSchema<Config>({
-      schema: { ...ConfigSchema },
-      data,
-      env: false,
-      dotenv: source === process.env,
-      ajv,
-    })
-  } catch (error) {
-    const errors = (error as { errors?: ErrorObject[] }).errors
-    if (errors === undefined) throw error
-    throw new ConfigError(errors.map(explain).join('\n'))
-  }
+  const isConfig = ajv.compile<Config>(ConfigSchema)
+  if (!isConfig(config)) throw new ConfigError(isConfig.errors!.map(explain).join('\n'))
   const conflict = findConflict(config)
   if (conflict !== undefined) throw new ConfigError(conflict)
   return config
@@ -140,7 +139,7 @@ function findConflict(config: Config): string | undefined {
   if (config.NODE_ENV === 'production' && config.FIREBASE_AUTH_EMULATOR_HOST !== undefined) {
     return 'FIREBASE_AUTH_EMULATOR_HOST: got a value in production, wants none (its tokens are unsigned)'
   }
-  if (config.JWT_SECRET === undefined && !config.DATABASE_URL.startsWith('sqlite:')) {
+  if (config.JWT_SECRET === undefined && sqlitePath(config.DATABASE_URL) === undefined) {
     return 'JWT_SECRET: got none, wants 32 characters or more when the database is not SQLite'
   }
   for (const [name, max] of Object.entries(maxTimes)) {

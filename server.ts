@@ -8,8 +8,8 @@ const { ConfigError, loadConfig } = await import('./config.ts')
 /** Milliseconds from the end of the start to the garbage collection after it. */
 const collectAfter = 1000
 
-/** Maximum milliseconds from a signal to the exit, and to the forced close of open connections. */
-const shutdownLimits = { process: 10_000, connections: 8_000 }
+/** Maximum milliseconds from a signal to the exit. Connections are closed before; see connection-drain.ts. */
+const shutdownLimit = 10_000
 
 try {
   await start()
@@ -18,7 +18,7 @@ try {
   process.exit(1)
 }
 
-/** Listens, then waits for the database. A signal closes the service: running requests get ten seconds. */
+/** Listens, then waits for the database. A signal closes the service: running requests get eight seconds. */
 async function start() {
   const config = loadConfig()
   const pretty = {
@@ -31,10 +31,9 @@ async function start() {
     fill: true,
     logger: { level: config.LOG_LEVEL, ...(process.stdout.isTTY && { transport: pretty }) },
   })
-  closeWithGrace({ delay: shutdownLimits.process, logger: app.log }, async ({ signal, err }) => {
+  closeWithGrace({ delay: shutdownLimit, logger: app.log }, async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'closing after an error')
     else app.log.info(`${signal}: closing`)
-    setTimeout(() => app.server.closeAllConnections(), shutdownLimits.connections).unref()
     await app.close()
   })
   const listenTextResolver = (url: string) =>

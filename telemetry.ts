@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { parseEnv } from 'node:util'
+import { readDotEnv } from './dot-env.ts'
 
 /*
  * Preloaded before the service (`node --import ./telemetry.ts server.ts`), since modules must be
@@ -9,10 +8,8 @@ import { parseEnv } from 'node:util'
 const telemetryNames = /^(OTEL_|APPLICATIONINSIGHTS_)/
 
 // The service reads `.env` itself, but only later.
-if (existsSync('.env')) {
-  for (const [name, value] of Object.entries(parseEnv(readFileSync('.env', 'utf8')))) {
-    if (telemetryNames.test(name)) process.env[name] ??= value
-  }
+for (const [name, value] of Object.entries(readDotEnv())) {
+  if (value !== undefined && telemetryNames.test(name)) process.env[name] ??= value
 }
 
 const { APPLICATIONINSIGHTS_CONNECTION_STRING, OTEL_EXPORTER_OTLP_ENDPOINT } = process.env

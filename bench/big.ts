@@ -42,7 +42,7 @@ async function catalogue(log: (progress: string) => void): Promise<string> {
   await migrate(database)
   if (!existsSync(path)) {
     log(`making ${titles} titles in ${folder}`)
-    await importCatalogue(generateCsv(titles), openStage(url, database))
+    await importCatalogue(generateCsv(titles), openStage(url))
   }
   await database.close()
   if (!existsSync(path)) renameSync(`${path}.new`, path)

@@ -1,7 +1,7 @@
 import { Request } from 'tedious'
 import { buildApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
-import { execute } from '../db/dialects/mssql-connection.ts'
+import { execute } from '../db/dialects/mssql-request.ts'
 import { generateCsv } from '../db/import/generate.ts'
 import { importCatalogue } from '../db/import/import.ts'
 import { openStage } from '../db/import/stage.ts'
@@ -24,7 +24,7 @@ export default {
     const app = await buildApp({ config })
     await app.ready()
     await app.databaseState.connected
-    await importCatalogue(generateCsv(), openStage(config.DATABASE_URL, app.database))
+    await importCatalogue(generateCsv(), openStage(config.DATABASE_URL))
     const sql = await openSql(DATABASE_URL)
     const times = { service: [] as number[], baseline: [] as number[] }
     const baseline = async () => {

@@ -42,7 +42,7 @@ export default {
       const database = await openDatabase(url)
       try {
         await migrate(database)
-        await importCatalogue(generateCsv(titles), openStage(url, database))
+        await importCatalogue(generateCsv(titles), openStage(url))
         const search = async (q: string) => {
           const { query, columns } = parseList({ q, limit: 20 })
           const answer = await database.read({ what: 'list', query, columns })

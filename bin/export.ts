@@ -9,6 +9,7 @@ import { loadConfig } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
 import type { Database } from '../db/dialects/dialect.ts'
 import { migrate } from '../db/migrate.ts'
+import { stopSignal } from './stop-signal.ts'
 
 const usage = `usage: npm run export -- FILE [--format csv|ndjson|json]
 
@@ -84,13 +85,4 @@ async function write(database: Database, format: ListFormatName, file: string): 
 function packerFor(file: string): Transform {
   if (file.endsWith('.gz')) return createGzip()
   return file.endsWith('.zst') ? createZstdCompress() : new PassThrough()
-}
-
-/** Aborts with the first SIGINT or SIGTERM; the second one ends the process as ever. */
-function stopSignal(): AbortSignal {
-  const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => controller.abort())
-  }
-  return controller.signal
 }

@@ -16,6 +16,7 @@ import { rejectsFile } from '../db/import/rejects.ts'
 import { openStage } from '../db/import/stage.ts'
 import { openSource, type SourceFile } from '../db/import/unpack.ts'
 import { migrate } from '../db/migrate.ts'
+import { stopSignal } from './stop-signal.ts'
 
 const usage = `usage: npm run import -- FILE [options]      (- for standard input)
 
@@ -75,7 +76,7 @@ async function read(given: Arguments, file: SourceFile): Promise<number> {
   try {
     await database.connect({ onRetry: () => console.error('waiting for the database') })
     await migrate(database)
-    const stage = openStage(config.DATABASE_URL, database)
+    const stage = openStage(config.DATABASE_URL)
     const { REDIS_URL: redis } = config
     return await run(given, file, redis === undefined ? stage : await purging(stage, redis))
   } finally {
@@ -127,15 +128,6 @@ function finish(rejects: ReturnType<typeof rejectsFile>): void {
   } finally {
     rejects.discard()
   }
-}
-
-/** Aborts with the first SIGINT or SIGTERM; the second one ends the process as ever. */
-function stopSignal(): AbortSignal {
-  const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => controller.abort())
-  }
-  return controller.signal
 }
 
 function readArguments(argv: string[]) {

@@ -27,10 +27,18 @@ export interface ListFormat {
 
 export type ListFormatName = 'api' | 'csv' | 'ndjson' | 'json'
 
+/** What `Accept` may ask for in a list, the default first. */
 export const mediaTypes = {
-  api: 'application/json; charset=utf-8',
-  csv: 'text/csv; charset=utf-8; header=present',
-  ndjson: 'application/x-ndjson; charset=utf-8',
+  api: 'application/json',
+  csv: 'text/csv',
+  ndjson: 'application/x-ndjson',
+} as const
+
+/** The `Content-Type` of each format. */
+export const contentTypes = {
+  api: `${mediaTypes.api}; charset=utf-8`,
+  csv: `${mediaTypes.csv}; charset=utf-8; header=present`,
+  ndjson: `${mediaTypes.ndjson}; charset=utf-8`,
 } as const
 
 /** The API's JSON with total and cursor, or a file, whose import changes nothing. */

@@ -5,8 +5,6 @@ import type { Database } from './dialects/dialect.ts'
 import type { Schema } from './schema.ts'
 import { changeWordsOf } from './search/titles.ts'
 
-export { type AnimeFilters, type AnimeRow, animeColumns } from '../catalogue/columns.ts'
-
 /** The title with this id, or undefined. */
 export function findAnime(db: Kysely<Schema>, id: number): Promise<AnimeRow | undefined> {
   return db.selectFrom('animes').select(animeColumns).where('id', '=', id).executeTakeFirst()

@@ -1,5 +1,6 @@
 import type { Database } from './dialects/dialect.ts'
 import { openSqlite } from './dialects/sqlite.ts'
+import { sqlitePath } from './dialects/sqlite-url.ts'
 import type { ReaderOptions } from './reads/threads.ts'
 
 /**
@@ -8,7 +9,8 @@ import type { ReaderOptions } from './reads/threads.ts'
  * @throws Error with one line that says what is wrong with the URL
  */
 export async function openDatabase(url: string, options?: ReaderOptions): Promise<Database> {
-  if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length), options)
+  const path = sqlitePath(url)
+  if (path !== undefined) return openSqlite(path, options)
   const { openMssql } = await import('./dialects/mssql.ts')
   return openMssql(url, options)
 }

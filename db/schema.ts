@@ -11,13 +11,13 @@ export interface AnimeTable extends StoredValues {
 }
 
 /** `anime_genres`: one row for each genre of a title, clustered for the genre filter. */
-export interface AnimeGenreTable {
+interface AnimeGenreTable {
   genre: string
   anime_id: number
 }
 
 /** `search_queue`, on SQL Server: titles that were loaded and whose words are not up to date yet. */
-export interface SearchQueueTable {
+interface SearchQueueTable {
   id: Generated<number>
   anime_id: number
   /** The title before; null for one that was added. */
@@ -25,7 +25,7 @@ export interface SearchQueueTable {
 }
 
 /** `search_words`: the titles that have a word, in blocks; see search/entries.ts. */
-export interface SearchWordTable {
+interface SearchWordTable {
   id: Generated<number>
   word: string
   /** The word backwards. */
@@ -41,7 +41,7 @@ export interface SearchWordTable {
  * `outbox`: what a committed write has changed and the cache has not yet been told.
  * `tags` is the JSON of the write's row images (arrays of tags), or `*` for everything.
  */
-export interface OutboxTable {
+interface OutboxTable {
   id: Generated<number>
   tags: string
   mark: string | null
@@ -75,12 +75,12 @@ export interface RefreshTokenTable {
 }
 
 /** `database_name`: one row, the database's own random name. */
-export interface DatabaseNameTable {
+interface DatabaseNameTable {
   name: string
 }
 
 /** `idempotency_keys`: one row for each write that came with an `Idempotency-Key`, for 24 hours. */
-export interface IdempotencyKeyTable {
+interface IdempotencyKeyTable {
   /** SHA-256 of user and key, base64url. */
   hash: string
   /** SHA-256 of the request. */

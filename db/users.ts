@@ -19,6 +19,8 @@ export const publicUser = ({ id, email, role }: UserRow): PublicUser => ({ id, e
 /** Printable ASCII around one `@`. Both databases compare such addresses alike. */
 export const emailPattern = '^[!-?A-~]+@[!-?A-~]+$'
 export const maxEmailLength = 254
+/** Characters of a password, as NFKC has them. */
+export const passwordLength = { min: 8, max: 128 }
 const email = new RegExp(emailPattern)
 
 export const isEmail = (text: string | undefined): text is string =>

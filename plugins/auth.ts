@@ -9,7 +9,7 @@ import { jwtSecret } from './accounts/secret.ts'
 import { Forbidden, Unauthorized } from './errors.ts'
 
 /** Who sends a request, as the access token says. */
-export interface Caller {
+interface Caller {
   id: number
   email: string
   role: Role

@@ -14,34 +14,62 @@ declare module 'fastify' {
 const idleAfter = 100
 /** Maximum milliseconds of draining. */
 const maxDrain = 2000
+/** Maximum milliseconds that running requests have to be answered. */
+const maxAnswering = 8000
 
 /**
  * Drains keep-alive connections before the server closes. `http.Server.close` also closes idle connections,
  * even if the next request is already in transit, and would lose that request. So this hook only stops
- * listening, and waits until the clients have closed their connections: Fastify adds `Connection: close`
- * to every answer while it closes.
+ * listening, and waits until the clients have closed their connections: Fastify answers
+ * requests that arrive meanwhile with `Connection: close`. Connections that remain are closed once no
+ * request is running, or after `maxAnswering`.
  */
 async function connectionDrainPlugin(app: FastifyInstance) {
+  const { server } = app
+  let running = 0
   app.decorate('closing', false)
-  app.addHook('preClose', async () => {
-    app.closing = true
-    const { server } = app
-    if (!server.listening) return
-    const started = performance.now()
+  const ended = () => {
+    running -= 1
+  }
+  server.on('request', (_request, response) => {
+    running += 1
+    response.once('close', ended)
+  })
+
+  const countOpen = () =>
+    new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
+
+  async function drain(started: number): Promise<void> {
     let lastRequest = started
     server.prependListener('request', () => {
       lastRequest = performance.now()
     })
-    // Connections that were established before are accepted in this turn of the event loop.
-    await afterPoll()
-    Server.prototype.close.call(server)
-    const countOpen = () =>
-      new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
     while ((await countOpen()) > 0) {
       const now = performance.now()
       if (now - lastRequest > idleAfter || now - started > maxDrain) return
       await sleep(5)
     }
+  }
+
+  // Once `http.Server.close` was called, nothing closes a connection whose request ends later, or times out a
+  // request that is half sent: the server would wait for the keep-alive timeout, more than a minute.
+  async function closeRemaining(started: number): Promise<void> {
+    while (running > 0 && performance.now() - started < maxAnswering) {
+      if ((await countOpen()) === 0) return
+      await sleep(20, undefined, { ref: false })
+    }
+    server.closeAllConnections()
+  }
+
+  app.addHook('preClose', async () => {
+    app.closing = true
+    if (!server.listening) return
+    const started = performance.now()
+    // Connections that were established before are accepted in this turn of the event loop.
+    await afterPoll()
+    Server.prototype.close.call(server)
+    await drain(started)
+    void closeRemaining(started)
   })
 }
 

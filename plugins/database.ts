@@ -7,7 +7,7 @@ import { type Database, DatabaseUnavailable } from '../db/dialects/dialect.ts'
 import { migrate } from '../db/migrate.ts'
 
 /** `unavailable`: the last try has failed, at the start or later. */
-export type DatabaseStatus = 'connecting' | 'migrating' | 'filling' | 'ok' | 'unavailable'
+type DatabaseStatus = 'connecting' | 'migrating' | 'filling' | 'ok' | 'unavailable'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -111,7 +111,7 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
     if (ran.length > 0) app.log.info(`migrated the database: ${ran.join(', ')}`)
     if (fill && (await isEmpty(opened))) {
       state.status = 'filling'
-      await fillCatalogue(app, opened)
+      await fillCatalogue(app)
     }
     state.status = 'ok'
   }
@@ -134,14 +134,14 @@ async function isEmpty({ dialect, reader }: Database): Promise<boolean> {
   return title === undefined
 }
 
-async function fillCatalogue({ config, log }: FastifyInstance, database: Database) {
+async function fillCatalogue({ config, log }: FastifyInstance) {
   // Loaded here, since only a first start needs them.
   const { catalogueSize, generateCsv } = await import('../db/import/generate.ts')
   const { importCatalogue } = await import('../db/import/import.ts')
   const { openStage } = await import('../db/import/stage.ts')
   log.info(`the database is empty: making ${catalogueSize} titles`)
   const started = performance.now()
-  const { added } = await importCatalogue(generateCsv(), openStage(config.DATABASE_URL, database), {
+  const { added } = await importCatalogue(generateCsv(), openStage(config.DATABASE_URL), {
     onlyIfEmpty: true,
   })
   log.info(`made ${added} titles in ${Math.round(performance.now() - started)} ms`)

@@ -1,86 +1,23 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
-import { emailPattern, findUser, maxEmailLength, publicUser, type UserRow } from '../db/users.ts'
-import { passwordLength, passwordProblem } from '../plugins/accounts/password-policy.ts'
+import { findUser, publicUser, type UserRow } from '../db/users.ts'
+import { passwordProblem } from '../plugins/accounts/password-policy.ts'
 import type { Proof } from '../plugins/accounts/provider.ts'
 import { BadField, Unauthorized } from '../plugins/errors.ts'
+import {
+  Credentials,
+  IdToken,
+  OwnerProof,
+  PasswordChange,
+  PasswordReset,
+  RefreshToken,
+  Tokens,
+  User,
+} from '../schemas/accounts.ts'
 import { problems } from '../schemas/problems.ts'
 
 const tags = ['accounts']
-const example = { email: 'ada@example.com', password: 'a long phrase is best' }
-
-const Credentials = Type.Object(
-  {
-    email: Type.String({
-      pattern: emailPattern,
-      maxLength: maxEmailLength,
-      description: 'compared without regard to case',
-    }),
-    password: Type.String({
-      minLength: 1,
-      maxLength: 1024,
-      description: `${passwordLength.min} to ${passwordLength.max} characters of any kind`,
-    }),
-  },
-  { title: 'Credentials', additionalProperties: false, examples: [example] },
-)
-
-const IdToken = Type.Object(
-  { idToken: Type.String({ minLength: 1, maxLength: 8192 }) },
-  { additionalProperties: false },
-)
-
-const newPassword = {
-  ...Credentials.properties.password,
-  description: `${passwordLength.min} to ${passwordLength.max} characters of any kind`,
-}
-
-const PasswordChange = Type.Object(
-  { password: Credentials.properties.password, newPassword },
-  {
-    additionalProperties: false,
-    examples: [{ password: example.password, newPassword: 'an even longer phrase' }],
-  },
-)
-
-const PasswordReset = Type.Object(
-  { token: Type.String({ minLength: 1, maxLength: 128 }), password: newPassword },
-  { additionalProperties: false },
-)
-
-const OwnerProof = Type.Object(
-  {
-    password: Type.Optional(Credentials.properties.password),
-    idToken: Type.Optional(IdToken.properties.idToken),
-  },
-  {
-    additionalProperties: false,
-    minProperties: 1,
-    maxProperties: 1,
-    examples: [{ password: example.password }],
-  },
-)
-
-const refreshToken = Type.String({ minLength: 1, maxLength: 128 })
-const RefreshToken = Type.Object({ refreshToken }, { additionalProperties: false })
-
-const User = Type.Object(
-  { id: Type.Integer(), email: Type.String(), role: Type.Enum(['user', 'admin']) },
-  { title: 'User', examples: [{ id: 1, email: example.email, role: 'user' }] },
-)
-
-const Tokens = Type.Object(
-  {
-    accessToken: Type.String(),
-    tokenType: Type.Literal('Bearer'),
-    expiresIn: Type.Integer({ description: 'seconds' }),
-    refreshToken,
-    user: User,
-  },
-  { title: 'Tokens' },
-)
-
 const responses = (ok: Record<number, TSchema>, ...statuses: number[]) =>
   ({ ...ok, ...problems(...statuses) }) as Record<number, TSchema>
 

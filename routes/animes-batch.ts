@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Transaction } from 'kysely'
 import type { Static } from 'typebox'
 import type { AnimeRow } from '../catalogue/columns.ts'
+import { contentTypes } from '../catalogue/formats.ts'
 import { renderAnime } from '../catalogue/render.ts'
 import type { Schema } from '../db/schema.ts'
 import type { RowTags } from '../plugins/cache/index.ts'
@@ -53,7 +54,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           results.push(render(done))
           for (const tags of done.change) change.set(tags.join(), tags)
         }
-        const headers = { 'content-type': 'application/json; charset=utf-8' }
+        const headers = { 'content-type': contentTypes.api }
         const body = `{"results":[${results.join()}]}`
         return { result: { status: 200, headers, body }, change: [...change.values()] }
       }),

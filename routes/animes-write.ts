@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Transaction } from 'kysely'
 import type { Static } from 'typebox'
 import type { AnimeRow } from '../catalogue/columns.ts'
+import { contentTypes } from '../catalogue/formats.ts'
 import { renderAnime, stored, storedWhole } from '../catalogue/render.ts'
 import { rowTags } from '../catalogue/tags.ts'
 import { deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
@@ -160,8 +161,11 @@ function answerWith(
   headers: Record<string, string> = {},
 ): StoredAnswer {
   const body = renderAnime(row)
-  const type = 'application/json; charset=utf-8'
-  return { status, headers: { 'content-type': type, etag: `"${etagOf(body)}"`, ...headers }, body }
+  return {
+    status,
+    headers: { 'content-type': contentTypes.api, etag: `"${etagOf(body)}"`, ...headers },
+    body,
+  }
 }
 
 export default routes

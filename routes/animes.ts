@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
-import { mediaTypes } from '../catalogue/formats.ts'
+import { contentTypes, mediaTypes } from '../catalogue/formats.ts'
 import { exportedId } from '../catalogue/names.ts'
 import type { Matching } from '../db/reads/list.ts'
 import type { ListRead, Read } from '../db/reads/read.ts'
@@ -19,7 +19,7 @@ import { answers, problems } from '../schemas/problems.ts'
 import { acceptForm, formatOf } from './list-format.ts'
 import { listKey, parseList, parseSearch } from './list-query.ts'
 
-const json = { 'content-type': mediaTypes.api }
+const json = { 'content-type': contentTypes.api }
 
 const text = (example: string) => ({ schema: { type: 'string' }, example })
 
@@ -27,11 +27,11 @@ const text = (example: string) => ({ schema: { type: 'string' }, example })
 const listAnswer = {
   description: 'The list, in the format that `Accept` asks for',
   content: {
-    'application/json': { schema: AnimeList },
-    'text/csv': text(
+    [mediaTypes.api]: { schema: AnimeList },
+    [mediaTypes.csv]: text(
       `${exportedId},title,type,year,score,episodes,genres\r\n1,Cowboy Bebop,TV,1998,8.75,26,"[""Action""]"\r\n`,
     ),
-    'application/x-ndjson': text(
+    [mediaTypes.ndjson]: text(
       `{"${exportedId}":1,"title":"Cowboy Bebop","type":"TV","year":1998,"score":8.75,"episodes":26,"genres":["Action"]}\n`,
     ),
   },
@@ -65,7 +65,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       key: ({ query }) => listKey(parseList(query)),
       async read({ query: parameters, vary }, { held, signal }) {
         const format = formatOf(vary.accept)
-        const headers = { 'content-type': mediaTypes[format] }
+        const headers = { 'content-type': contentTypes[format] }
         const { query, columns } = parseList(parameters)
         const totalKey = canonicalKey('totals', { ...query.filters })
         // A search counts what it finds.

@@ -1,27 +1,29 @@
 import Negotiator from 'negotiator'
-import type { ListFormatName } from '../catalogue/formats.ts'
+import { mediaTypes } from '../catalogue/formats.ts'
 import { NotAcceptable } from '../plugins/errors.ts'
 
-const byType = {
-  'application/json': 'api',
-  'text/csv': 'csv',
-  'application/x-ndjson': 'ndjson',
-} as const
-const offered = Object.keys(byType) as (keyof typeof byType)[]
+type OfferedFormat = keyof typeof mediaTypes
 
-/** The formats of a list that a request can ask for: empty stands for the default, `none` for none of them. */
+const formats = Object.keys(mediaTypes) as OfferedFormat[]
+const offered = Object.values(mediaTypes) as string[]
+
+/** A format of a list as a key has it: empty stands for the default, `none` for none that is offered. */
 export type AcceptForm = '' | 'csv' | 'ndjson' | 'none'
 
-/** The normal form of `Accept` (RFC 9110, 12.5.1): every field that asks for the same is the same. */
+/** The normal form of `Accept` (RFC 9110, 12.5.1): fields that ask for the same format have the same. */
 export function acceptForm(accept: string | undefined): AcceptForm {
-  const type = new Negotiator({ headers: { accept: accept || undefined } }).mediaType(offered)
-  if (type === undefined) return 'none'
-  const format = byType[type as keyof typeof byType]
+  // What most clients send; this runs for each request, hits too.
+  if (!accept || accept === '*/*') return ''
+  const type = new Negotiator({ headers: { accept } }).mediaType(offered)
+  const format = type === undefined ? 'none' : formats[offered.indexOf(type)]!
   return format === 'api' ? '' : format
 }
 
-/** @throws NotAcceptable when nothing that is offered will do */
-export function formatOf(form: string): Exclude<ListFormatName, 'json'> {
+/**
+ * The format of an `AcceptForm`.
+ * @throws NotAcceptable for `none`
+ */
+export function formatOf(form: string): OfferedFormat {
   if (form === 'none') throw new NotAcceptable(`a list is sent as ${offered.join(', ')}`)
-  return form === 'csv' || form === 'ndjson' ? form : 'api'
+  return form === '' ? 'api' : (form as OfferedFormat)
 }

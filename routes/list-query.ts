@@ -39,7 +39,6 @@ export function parseList(parameters: Parameters): ParsedList {
   const best = filters.q !== undefined && sortText === undefined
   const sort = parseSort(sortText)
   const columns = parseFields(fields)
-  const canonicalSort = sort.map(({ column, descending }) => `${descending ? '-' : ''}${column}`)
   return {
     query: {
       filters,
@@ -52,7 +51,7 @@ export function parseList(parameters: Parameters): ParsedList {
     canonical: {
       ...filters,
       // The order of the ids is the default of a list, and not that of a search.
-      sort: canonicalSort.join() || (filters.q !== undefined && !best ? 'id' : undefined),
+      sort: nameOf(sort) || (filters.q !== undefined && !best ? 'id' : undefined),
       fields: columns.length < animeColumns.length ? columns.join() : undefined,
       limit,
       cursor,

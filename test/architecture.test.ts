@@ -10,7 +10,7 @@ const rooms = [
   /^routes\//,
   /^(plugins|telemetry)\//,
   /^schemas\//,
-  /^config\.ts$/,
+  /^(config|dot-env)\.ts$/,
   /^db\//,
   /^catalogue\//,
 ]

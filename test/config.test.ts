@@ -117,7 +117,7 @@ t.test('the process says so, a line for each, and ends with 1', async (t) => {
 
 t.test('.env is read, and the environment goes before it', async (t) => {
   const folder = temporaryFolder(t)
-  writeFileSync(join(folder, '.env'), 'LOG_LEVEL=loud\nREAD_ROLE=user\nPORT=abc\n')
+  writeFileSync(join(folder, '.env'), 'LOG_LEVEL=loud\nREAD_ROLE=user\nPORT=abc\nCACHE_TTL=\n')
   const refused = run(t, 'server.ts', [], { PORT: '0' }, folder)
   t.equal((await refused.exited).code, 1)
   t.equal(

@@ -3,8 +3,8 @@ import type { ColumnDefinitionBuilder, Kysely, RawBuilder, Transaction } from 'k
 import type { FinishedRead, Read } from '../reads/read.ts'
 import type { AnimeTable, Schema } from '../schema.ts'
 
-/** Values of a new or changed title, as the table holds them. */
-export type AnimeValues = Omit<AnimeTable, 'id' | 'sort_title'> & { sort_title: string }
+/** A title as the table holds it, before it has an id. */
+type NewRow = Omit<AnimeTable, 'id' | 'sort_title'> & { sort_title: string }
 
 /** All that SQLite and SQL Server do differently. Every query is written once, over this. */
 export interface Dialect {
@@ -35,7 +35,7 @@ export interface Dialect {
   /** Keeps other writers of the words of titles waiting until the transaction ends. */
   readonly lockWords: (trx: Kysely<Schema>) => Promise<void>
   /** Inserts one title and gives its id. */
-  readonly insertAnime: (trx: Transaction<Schema>, values: AnimeValues) => Promise<number>
+  readonly insertAnime: (trx: Transaction<Schema>, values: NewRow) => Promise<number>
 }
 
 /** An open database. SQLite reads and writes on two connections; SQL Server shares one pool. */

@@ -18,7 +18,7 @@ import { openConnection } from './sqlite-connection.ts'
 
 const type = (name: string) => sql.raw(name)
 
-export const sqlite: Dialect = {
+const sqlite: Dialect = {
   name: 'sqlite',
   types: {
     id: type('integer'),

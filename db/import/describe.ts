@@ -1,6 +1,6 @@
 import { stagedColumns } from '../../catalogue/columns.ts'
 import { RowError } from './cells.ts'
-import { listed } from './columns-found.ts'
+import { listed } from './file-columns.ts'
 import { rowCleaner } from './mapping.ts'
 import type { OpenCatalogue } from './read.ts'
 
@@ -17,7 +17,8 @@ export function describe({ found, sample }: OpenCatalogue): string {
   })
   const rows = sample.slice(0, shownRows).map((record) => {
     try {
-      return `  ${JSON.stringify(clean(record))}`
+      const { line: _, ...row } = clean(record, 0)
+      return `  ${JSON.stringify(row)}`
     } catch (error) {
       if (!(error instanceof RowError)) throw error
       return `  rejected: ${error.column}: ${error.message}: ${JSON.stringify(error.value)}`

@@ -54,6 +54,7 @@ function withoutCutCharacter(head: Buffer): Buffer {
 
 /** UTF-16 without a BOM: half of the bytes are zero, those of one side. */
 function wideEncoding(head: Buffer): string | undefined {
+  if (!head.includes(0)) return undefined
   const zeros = [0, 0]
   for (const [at, byte] of head.entries()) if (byte === 0) zeros[at % 2]! += 1
   const most = head.length / 2
@@ -62,8 +63,11 @@ function wideEncoding(head: Buffer): string | undefined {
   return undefined
 }
 
-const controls = (head: Buffer): number =>
-  head.reduce((count, byte) => (byte < 32 && (byte < 9 || byte > 13) ? count + 1 : count), 0)
+function controls(head: Buffer): number {
+  let count = 0
+  for (const byte of head) if (byte < 32 && (byte < 9 || byte > 13)) count += 1
+  return count
+}
 
 /** A UTF-8 file with some broken characters: what is well-formed by chance is rare elsewhere. */
 function mostlyUtf8(head: Buffer): boolean {

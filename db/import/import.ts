@@ -1,14 +1,16 @@
 import { pipeline } from 'node:stream/promises'
 import { type ColumnName, columnNames, sourceId } from '../../catalogue/columns.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
-import type { Found, NaturalColumn } from './columns-found.ts'
 import { ImportError } from './errors.ts'
+import type { FileColumns, NaturalColumn } from './file-columns.ts'
+import type { BatchRow } from './mapping.ts'
 import { openCatalogue, type ReadOptions } from './read.ts'
-import type { BatchParser, BatchRow, Reject } from './rows.ts'
+import type { BatchParser, Reject } from './rows.ts'
 import type { Chunks } from './unpack.ts'
 
 export { ImportError } from './errors.ts'
-export type { BatchRow, Reject } from './rows.ts'
+export type { BatchRow } from './mapping.ts'
+export type { Reject } from './rows.ts'
 
 export interface ImportSummary {
   read: number
@@ -117,7 +119,7 @@ export async function importCatalogue(
   }
 }
 
-const stageColumns = ({ positions, natural }: Found) => ({
+const stageColumns = ({ positions, natural }: FileColumns) => ({
   given: columnNames.filter((name) => positions[name] !== undefined),
   hasSourceIds: positions.source_id !== undefined,
   natural,

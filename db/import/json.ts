@@ -1,13 +1,8 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import type { Found } from './columns-found.ts'
 import { ImportError } from './errors.ts'
-import {
-  type BatchParser,
-  type BatchRow,
-  batches,
-  maxRecordSize,
-  type RowHandlers,
-} from './rows.ts'
+import type { FileColumns } from './file-columns.ts'
+import type { BatchRow } from './mapping.ts'
+import { type BatchParser, batches, maxRecordSize, type RowHandlers } from './rows.ts'
 
 type Kind = 'json' | 'ndjson'
 
@@ -27,14 +22,13 @@ interface Splitter {
 export function jsonParser(
   kind: Kind,
   header: readonly string[],
-  { positions }: Found,
+  { positions, exportedAt }: FileColumns,
   handlers: RowHandlers,
 ): BatchParser {
   const { take, rest } = batches(handlers)
   const needed = Object.values(positions).flat()
   const paths = header.map((name) => name.split('.'))
-  const exported = header.indexOf('anime_api_id')
-  if (exported !== -1) needed.push(exported)
+  if (exportedAt !== undefined) needed.push(exportedAt)
   let full: BatchRow[][] = []
   const onObject: OnObject = (text, line) => {
     const object = objectIn(text)

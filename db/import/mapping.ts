@@ -1,23 +1,30 @@
 import { column, type StagedRow, sourceId, stagedColumns } from '../../catalogue/columns.ts'
 import { type Clean, cleanersOf, RowError } from './cells.ts'
-import type { Found } from './columns-found.ts'
+import type { FileColumns } from './file-columns.ts'
 import { unknownMark } from './lists.ts'
 
-/** A cleaned row, and the id under which this service exported it. */
-export type CleanRow = StagedRow & { exported_id?: number | null }
+/** A cleaned row on its way to the database. */
+export interface BatchRow extends StagedRow {
+  /** The line of the file on which it ends, from 1, for the rejects file. */
+  line: number
+  /** The id under which this service exported it. */
+  exported_id?: number | null
+}
+
+export type Cleaner = (record: readonly string[], line: number) => BatchRow
 
 /**
  * The function that cleans the records of a file, whose columns are `found`. A column that the file does
  * not have is unknown.
  */
-export function rowCleaner(found: Found): (record: readonly string[]) => CleanRow {
+export function rowCleaner(found: FileColumns): Cleaner {
   const assemble = assembler(found)
   const placeholders = !found.rules.exact && found.positions.score !== undefined
   const { exportedAt } = found
-  return (record) => {
-    let row: CleanRow
+  return (record, line) => {
+    let row: BatchRow
     try {
-      row = assemble(record)
+      row = assemble(record, line)
     } catch (error) {
       throw named(error, found)
     }
@@ -31,7 +38,7 @@ export function rowCleaner(found: Found): (record: readonly string[]) => CleanRo
  * Makes a row of a record. It is compiled from the names in our own table, as rows are rendered: objects
  * then come with one shape, at once.
  */
-function assembler({ positions, rules }: Found): (record: readonly string[]) => StagedRow {
+function assembler({ positions, rules }: FileColumns): Cleaner {
   const cleaners = cleanersOf(rules)
   const parts = stagedColumns.map((name) => {
     const [first, ...others] = positions[name] ?? []
@@ -46,7 +53,10 @@ function assembler({ positions, rules }: Found): (record: readonly string[]) => 
     return { name, value: `${name}(record)`, clean }
   })
   const members = parts.map(({ name, value }) => `${name}: ${value}`)
-  const make = new Function(...stagedColumns, `return (record) => ({ ${members.join(', ')} })`)
+  const make = new Function(
+    ...stagedColumns,
+    `return (record, line) => ({ line, ${members.join(', ')} })`,
+  )
   return make(...parts.map(({ clean }) => clean))
 }
 
@@ -81,7 +91,7 @@ function fallback(clean: Clean, positions: number[], record: readonly string[], 
 }
 
 /** Names the column as the file does. */
-function named(error: unknown, { header, positions }: Found): unknown {
+function named(error: unknown, { header, positions }: FileColumns): unknown {
   if (!(error instanceof RowError)) return error
   const name = error.column === sourceId.file ? 'source_id' : (error.column as keyof StagedRow)
   const at = positions[name]?.[0]
@@ -93,7 +103,7 @@ function named(error: unknown, { header, positions }: Found): unknown {
 }
 
 /** Titles that have not aired come with a score of 10 that nobody gave. */
-function dropPlaceholder(row: StagedRow, { positions }: Found): void {
+function dropPlaceholder(row: StagedRow, { positions }: FileColumns): void {
   const unknown = (name: 'year' | 'episodes') => positions[name] !== undefined && row[name] === null
   if (unknown('year') || unknown('episodes')) row.score = null
 }

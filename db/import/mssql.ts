@@ -16,11 +16,10 @@ import { lockWords } from '../dialects/mssql.ts'
 import {
   authenticationOf,
   closeConnection,
-  execute,
-  isClosed,
   MssqlConnection,
   openConnection,
 } from '../dialects/mssql-connection.ts'
+import { execute, isClosed } from '../dialects/mssql-request.ts'
 import type { MssqlSettings } from '../dialects/mssql-url.ts'
 import { mssqlReads } from '../reads/mssql-dialect.ts'
 import { textOf } from '../reads/sql.ts'

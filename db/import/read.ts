@@ -1,6 +1,7 @@
-import { type ColumnOptions, type Found, findColumns } from './columns-found.ts'
 import { csvParser, sampleCsv } from './csv.ts'
 import { decoded, encodingOf } from './encoding.ts'
+import type { ColumnOptions, FileColumns } from './file-columns.ts'
+import { findColumns } from './find-columns.ts'
 import { type Format, formatOf, plainCsv } from './format.ts'
 import { jsonParser, sampleJson } from './json.ts'
 import { rowCleaner } from './mapping.ts'
@@ -14,7 +15,7 @@ export interface ReadOptions extends ColumnOptions {
 
 /** A catalogue whose format and columns are known. */
 export interface OpenCatalogue {
-  found: Found
+  found: FileColumns
   /** The first rows as they stand in the file. */
   sample: readonly (readonly string[])[]
   /** All of the text, for `parser`. */

@@ -1,9 +1,6 @@
 import type { Transform } from 'node:stream'
 import { RowError } from './cells.ts'
-import type { CleanRow } from './mapping.ts'
-
-/** A row on its way to the database, with its line for the rejects file. */
-export type BatchRow = CleanRow & { line: number }
+import type { BatchRow, Cleaner } from './mapping.ts'
 
 /** A row that was not taken. `line` is the line of the file on which it ends, from 1. */
 export interface Reject {
@@ -16,7 +13,7 @@ export interface Reject {
 
 /** What a parser does with what it reads. */
 export interface RowHandlers {
-  clean: (record: readonly string[]) => CleanRow
+  clean: Cleaner
   /** Rows of a batch. */
   size: number
   onRow: () => void
@@ -41,9 +38,7 @@ export function batches({ clean, size, onRow, reject }: RowHandlers) {
     take(record: readonly string[], line: number): BatchRow[] | null {
       onRow()
       try {
-        const row = clean(record) as BatchRow
-        row.line = line
-        batch.push(row)
+        batch.push(clean(record, line))
       } catch (error) {
         if (!(error instanceof RowError)) throw error
         reject({ line, column: error.column, reason: error.message, value: error.value })

@@ -8,11 +8,11 @@ import { visitWords } from '../../catalogue/words.ts'
  */
 export const entrySize = 2
 /** Entries of a block at the most: 8 KiB, which is what a write rewrites for each word of its title. */
-export const maxBlock = 1024
+const maxBlock = 1024
 
-export const noScore = 1001
+const noScore = 1001
 /** Hundredths below 10.00; what is not known comes last. */
-export const rankOfScore = (score: number | null): number =>
+const rankOfScore = (score: number | null): number =>
   score === null ? noScore : Math.round((10 - score) * 100)
 
 const placeOf = (score: number, position: number, positions: number, span: number) =>
@@ -109,7 +109,6 @@ export function createWordChanges() {
   }
 }
 
-export type WordChanges = ReturnType<typeof createWordChanges>
 type Columns = Record<'word' | 'id' | 'place', Int32Array<ArrayBuffer>>
 
 function grown(columns: Columns): Columns {

@@ -7,7 +7,7 @@ import { mirror } from './write.ts'
 const shortest = 5
 
 /** Whether one letter inserted, deleted or replaced, or two that change places, make `b` of `a`. */
-export function isOneOff(a: string, b: string): boolean {
+function isOneOff(a: string, b: string): boolean {
   const [x, y] = [[...a], [...b]]
   if (Math.abs(x.length - y.length) > 1) return false
   let start = 0

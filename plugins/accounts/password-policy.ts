@@ -1,6 +1,4 @@
-import { normalEmail } from '../../db/users.ts'
-
-export const passwordLength = { min: 8, max: 128 }
+import { normalEmail, passwordLength } from '../../db/users.ts'
 
 /**
  * Passwords of eight characters and more that lead the lists of leaked ones. Shorter ones, one

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Config, ConfigError } from '../../config.ts'
+import { sqlitePath } from '../../db/dialects/sqlite-url.ts'
 
 /**
  * The key of the access tokens: JWT_SECRET, or on SQLite one that is made once and kept beside the
@@ -11,7 +12,7 @@ import { type Config, ConfigError } from '../../config.ts'
  */
 export async function jwtSecret({ JWT_SECRET: given, DATABASE_URL: url }: Config): Promise<string> {
   if (given !== undefined) return given
-  const path = `${url.slice('sqlite:'.length)}.jwt-secret`
+  const path = `${sqlitePath(url)}.jwt-secret`
   return (await read(path)) ?? (await make(path))
 }
 

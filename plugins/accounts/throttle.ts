@@ -12,7 +12,7 @@ const minute = 60_000
  * Tries that count, in a window of milliseconds: of one address with whatever account; of one address
  * with one account; with one account from all the addresses that it has not signed in from.
  */
-export const signInLimits = {
+const signInLimits = {
   address: { max: 60, timeWindow: minute },
   accountFromAddress: { max: 10, timeWindow: 5 * minute },
   account: { max: 50, timeWindow: 15 * minute },

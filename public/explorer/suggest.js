@@ -1,21 +1,8 @@
 import { ask } from './api.js'
 import { element } from './dom.js'
 
-const most = 10
 /** Milliseconds without a key pressed, after which suggestions are asked for. */
 const pause = 120
-
-/** Nothing where nothing can be looked for: text without a letter or a digit. */
-async function suggestionsFor(q, signal) {
-  try {
-    const path = `v1/animes/suggest?${new URLSearchParams({ q })}`
-    const { value } = await ask(path, { quiet: true, signal })
-    return value.data
-  } catch (error) {
-    if (error.status !== 400) throw error
-    return []
-  }
-}
 
 /** Makes `input` a combobox whose `list` shows titles for what is typed; `onPick` takes one of them. */
 export function suggest(input, list, onPick) {
@@ -41,13 +28,13 @@ export function suggest(input, list, onPick) {
     else input.setAttribute('aria-activedescendant', list.children[index].id)
   }
 
-  function show(found) {
-    const options = found.slice(0, most).map((title, index) => {
+  function show(titles) {
+    const options = titles.map((title, index) => {
       const more = [title.type, title.year].filter(Boolean).join(' · ')
       const option = element(
         'div',
         { id: `suggestion-${index}`, role: 'option' },
-        element('span', {}, title.title ?? String(title)),
+        element('span', {}, title.title),
         element('small', {}, more),
       )
       option.addEventListener('click', () => pick(index))
@@ -70,10 +57,11 @@ export function suggest(input, list, onPick) {
     asking = new AbortController()
     const { signal } = asking
     try {
-      const found = await suggestionsFor(input.value.trim(), signal)
-      if (!signal.aborted && document.activeElement === input) show(found)
+      const path = `v1/animes/suggest?${new URLSearchParams({ q: input.value.trim() })}`
+      const { value } = await ask(path, { quiet: true, signal })
+      if (!signal.aborted && document.activeElement === input) show(value.data)
     } catch {
-      // Suggestions are a courtesy: the search itself says what is wrong.
+      // Without suggestions the search still works, and it says what is wrong.
       if (!signal.aborted) close()
     }
   }

@@ -43,7 +43,7 @@ async function workplace(t: Teardown) {
     path: (name: string) => join(folder, name),
     export: command('export'),
     import: command('import'),
-    fill: (csv: Iterable<string>) => importCatalogue(csv, openStage(url, database)),
+    fill: (csv: Iterable<string>) => importCatalogue(csv, openStage(url)),
     add: async (titles: typeof hostileTitles) => {
       await database.writer.transaction().execute(async (trx) => {
         for (const values of titles) await insertAnime(database, trx, values)

@@ -71,7 +71,7 @@ export const catalogue: Subject = {
         : await freshDatabase(t)
     const database = await openDatabase(url)
     await migrate(database)
-    await importCatalogue(generateCsv(1), openStage(url, database))
+    await importCatalogue(generateCsv(1), openStage(url))
     await database.close()
     return url
   },

@@ -14,8 +14,7 @@ async function open(t: Test, titles = 0) {
   t.teardown(() => database.close())
   await migrate(database)
   const config = testConfig(t, { DATABASE_URL, JWT_SECRET: 'x'.repeat(32) })
-  if (titles > 0)
-    await importCatalogue(generateCsv(titles), openStage(config.DATABASE_URL, database))
+  if (titles > 0) await importCatalogue(generateCsv(titles), openStage(config.DATABASE_URL))
   return database
 }
 

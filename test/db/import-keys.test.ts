@@ -16,7 +16,7 @@ async function catalogue(t: Teardown) {
   return {
     rejects,
     load: (rows: string[], options: ImportOptions = {}) =>
-      importCatalogue([`${rows.join('\n')}\n`], openStage(url, database), {
+      importCatalogue([`${rows.join('\n')}\n`], openStage(url), {
         onReject: (reject) => rejects.push(reject),
         ...options,
       }),

@@ -1,13 +1,19 @@
 import t from 'tap'
 import { fileNames } from '../../catalogue/columns.ts'
 import { RowError } from '../../db/import/cells.ts'
-import { type ColumnOptions, findColumns } from '../../db/import/columns-found.ts'
+import type { ColumnOptions } from '../../db/import/file-columns.ts'
+import { findColumns } from '../../db/import/find-columns.ts'
 import { csvHeader } from '../../db/import/generate.ts'
 import { rowCleaner } from '../../db/import/mapping.ts'
 import { refused, taken } from './cleaning-cases.ts'
 
-const cleaner = (header: readonly string[], options?: ColumnOptions) =>
-  rowCleaner(findColumns(header, [], options))
+const cleaner = (header: readonly string[], options?: ColumnOptions) => {
+  const clean = rowCleaner(findColumns(header, [], options))
+  return (record: readonly string[]) => {
+    const { line: _, ...row } = clean(record, 1)
+    return row
+  }
+}
 const clean = cleaner(csvHeader)
 const strictly = cleaner(csvHeader, { strict: true })
 type Cells = Partial<Record<(typeof csvHeader)[number], string>>

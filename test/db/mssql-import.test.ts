@@ -32,8 +32,7 @@ async function openCatalogue(t: Teardown, url: string): Promise<Catalogue> {
   return {
     url,
     database,
-    import: (csv, options) =>
-      importCatalogue(csv, openStage(config.DATABASE_URL, database), options),
+    import: (csv, options) => importCatalogue(csv, openStage(config.DATABASE_URL), options),
     titles: async () => {
       const query = reader.selectFrom('animes').orderBy('id')
       const columns = ['source_id', 'title', 'type', 'year', 'score', 'episodes', 'genres'] as const
@@ -210,7 +209,7 @@ t.test('the procedure, given the raw text by Data Factory', { skip: withoutMssql
 t.test('nobody sees half an import, and nobody waits for it', { skip: withoutMssql }, async (t) => {
   const { database, url } = await onMssql(t)
   const config = testConfig(t, { DATABASE_URL: url, JWT_SECRET: 'x'.repeat(32) })
-  await importCatalogue(generateCsv(500), openStage(config.DATABASE_URL, database))
+  await importCatalogue(generateCsv(500), openStage(config.DATABASE_URL))
   const counts = new Set<number>()
   let importing = true
   const reading = (async () => {
@@ -219,7 +218,7 @@ t.test('nobody sees half an import, and nobody waits for it', { skip: withoutMss
       counts.add(rows.length)
     }
   })()
-  await importCatalogue(generateCsv(3000), openStage(config.DATABASE_URL, database))
+  await importCatalogue(generateCsv(3000), openStage(config.DATABASE_URL))
   importing = false
   await reading
   const rows = await database.reader.selectFrom('animes').select('id').execute()

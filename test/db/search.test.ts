@@ -278,7 +278,7 @@ t.test(
   async (t) => {
     const database = await open(t)
     const load = (rows: [string, number | null][], replace = false) =>
-      importCatalogue([csv(rows)], openStage(database.url, database), { replace })
+      importCatalogue([csv(rows)], openStage(database.url), { replace })
     const others = titles.map(([title, score], at): [string, number | null] =>
       at % 3 === 0 ? [`Zzz ${title}`, 1] : [title, at % 3 === 1 ? 2 : score],
     )
@@ -325,7 +325,7 @@ t.test(
       titleOf(),
       random(900) / 100 + 0.5,
     ])
-    await importCatalogue([csv(rows)], openStage(database.url, database))
+    await importCatalogue([csv(rows)], openStage(database.url))
     const blocks = await database.reader.selectFrom('search_words').select('word').execute()
     t.ok(blocks.length > names.length, 'a word has several blocks')
     const columns = ['id', 'title', 'type', 'year', 'score', 'episodes', 'genres'] as const
@@ -368,7 +368,7 @@ t.test(
       `${random(3) === 0 ? 'Blue ' : ''}Wave ${at % 40}`,
       random(4) === 0 ? null : random(9) + 1,
     ])
-    await importCatalogue([csv(rows)], openStage(database.url, database))
+    await importCatalogue([csv(rows)], openStage(database.url))
     const whole = await readList(database, { filters: { q: 'wave' }, sort: [], bestFirst: true })
     t.equal(whole.total, 700)
     const seen: number[] = []

@@ -115,12 +115,12 @@ t.test('an import of what was given over HTTP changes nothing, hostile titles to
       url: '/v1/animes?maxScore=10&sort=title',
       headers: { accept },
     })
-    const summary = await importCatalogue([body], openStage(config.DATABASE_URL, database))
+    const summary = await importCatalogue([body], openStage(config.DATABASE_URL))
     t.match(summary, { added: 0, changed: 0, removed: 0, rejected: 0 }, accept)
     t.ok(summary.unchanged > 400)
   }
   const { body } = await app.inject({ url: '/v1/animes' })
-  const summary = await importCatalogue([body], openStage(config.DATABASE_URL, database), {
+  const summary = await importCatalogue([body], openStage(config.DATABASE_URL), {
     dryRun: true,
   })
   t.match(summary, { removed: 0 }, 'the JSON answer is told by title, type and year')

@@ -65,7 +65,7 @@ export async function startApp(
   await app.databaseState.connected
   holdToDocument(app)
   if (titles > 0) {
-    await importCatalogue(generateCsv(titles), openStage(config.DATABASE_URL, app.database))
+    await importCatalogue(generateCsv(titles), openStage(config.DATABASE_URL))
     await told(app)
   }
   return app

@@ -38,7 +38,6 @@ export async function openPage(
   url: string,
   path: string,
   options: BrowserContextOptions = {},
-  expected = /status of 401/,
 ) {
   const context = await browser.newContext(options)
   t.teardown(() => context.close())
@@ -46,7 +45,7 @@ export async function openPage(
   const complaints: string[] = []
   page.on('pageerror', ({ message }) => complaints.push(message))
   page.on('console', (message) => {
-    if (message.type() === 'error' && !expected.test(message.text())) {
+    if (message.type() === 'error' && !/status of 401/.test(message.text())) {
       complaints.push(message.text())
     }
   })

@@ -1,8 +1,10 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { FastifyInstance } from 'fastify'
-import { animeColumns, insertAnime } from '../../db/animes.ts'
+import { animeColumns } from '../../catalogue/columns.ts'
+import { insertAnime } from '../../db/animes.ts'
 import { openDatabase } from '../../db/database.ts'
 import type { Database } from '../../db/dialects/dialect.ts'
+import { sqlitePath } from '../../db/dialects/sqlite-url.ts'
 
 /** A title as the API shows it. */
 export interface Title {
@@ -17,8 +19,7 @@ export interface Title {
 
 export type SortColumn = 'id' | 'title' | 'type' | 'year' | 'score' | 'episodes'
 
-export const databasePath = (app: FastifyInstance) =>
-  app.config.DATABASE_URL.slice('sqlite:'.length)
+export const databasePath = (app: FastifyInstance) => sqlitePath(app.config.DATABASE_URL)!
 
 /** A connection past the service, as another process has one; the caller closes it. */
 export const connectionPast = (app: FastifyInstance) =>

@@ -3,9 +3,9 @@ import { type Connection, Request } from 'tedious'
 import {
   authenticationOf,
   closeConnection,
-  execute,
   openConnection,
 } from '../../db/dialects/mssql-connection.ts'
+import { execute } from '../../db/dialects/mssql-request.ts'
 import { parseMssqlUrl } from '../../db/dialects/mssql-url.ts'
 import type { Teardown } from './teardown.ts'
 import { until } from './until.ts'

@@ -18,7 +18,7 @@ async function open(t: Test, titles: number, bounds: Partial<ReadBounds> = { few
   const database = await openDatabase(url, bounds)
   t.teardown(() => database.close())
   await migrate(database)
-  await importCatalogue(generateCsv(titles), openStage(url, database))
+  await importCatalogue(generateCsv(titles), openStage(url))
   return { database, path: url.slice('sqlite:'.length) }
 }
 

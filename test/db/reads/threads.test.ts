@@ -24,7 +24,7 @@ async function open(t: Test, titles: number, options: ReaderOptions = {}) {
   const database = await openDatabase(url, options)
   t.teardown(() => database.close())
   await migrate(database)
-  if (titles > 0) await importCatalogue(generateCsv(titles), openStage(url, database))
+  if (titles > 0) await importCatalogue(generateCsv(titles), openStage(url))
   return database
 }
 

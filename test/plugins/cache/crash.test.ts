@@ -23,7 +23,7 @@ for (const [point, kept] of Object.entries(points)) {
       const database = await openDatabase(url)
       t.teardown(() => database.close())
       await migrate(database)
-      const stage = openStage(url, database)
+      const stage = openStage(url)
       await importCatalogue(generateCsv(20), stage)
       const env = { ...environment, DATABASE_URL: url, REDIS_URL: redis.url }
       const dying = { ...env, NODE_OPTIONS: `--import=${preload}`, CRASH_AT: point }

@@ -1,114 +1,20 @@
-import {
-  type ColumnName,
-  columnNames,
-  fileNames,
-  type StagedRow,
-  stagedColumns,
-} from '../../catalogue/columns.ts'
-import {
-  columnNamesInFiles,
-  exportedId,
-  keyNames,
-  numberedList,
-  plain,
-} from '../../catalogue/names.ts'
+import { type ColumnName, columnNames, fileNames, stagedColumns } from '../../catalogue/columns.ts'
+import { columnNamesInFiles, keyNames, numberedList, plain } from '../../catalogue/names.ts'
 import { type CellRules, cleanersOf, RowError } from './cells.ts'
 import { ImportError } from './errors.ts'
+import {
+  type FileColumns,
+  listed,
+  type NaturalColumn,
+  naturalKey,
+  ourName,
+  type Positions,
+  type StagedName,
+} from './file-columns.ts'
 import { hasBlanksBetween, unknownMark } from './lists.ts'
 
-type Name = keyof StagedRow
-type Positions = Partial<Record<Name, number[]>>
-
-/** What tells one title from another where a row has no `source_id`. */
-export const naturalKey = ['title', 'type', 'year'] as const
-export type NaturalColumn = (typeof naturalKey)[number]
-
-/** The columns of a file. */
-export interface Found {
-  header: readonly string[]
-  /** Where a row's value stands; of several, the first that says something, or of a list all. */
-  positions: Positions
-  /** The columns that tell a title where a row has no `source_id`. */
-  natural: NaturalColumn[]
-  /** Where an export of this service has the id of a title. */
-  exportedAt?: number
-  rules: CellRules
-  /** What is to be said of it, a line each. */
-  notes: string[]
-}
-
-export interface ColumnOptions extends CellRules {
-  /** Ours -> the file's, as `--map` gives them. */
-  map?: readonly (readonly [ours: string, theirs: string])[]
-  /** The columns of the file that tell one title from another. */
-  key?: readonly string[]
-}
-
-/**
- * Finds the columns of a file by the names in its header, and where a name may mean several things, by the
- * values of a sample of its rows.
- * @throws ImportError when there is no title, when two columns could be one of ours, and for a `map` or
- * `key` that names what is not there
- */
-export function findColumns(
-  header: readonly string[],
-  sample: readonly (readonly string[])[],
-  options: ColumnOptions = {},
-): Found {
-  const { map = [], key, ...rules } = options
-  if (rules.strict) return strictColumns(header, rules)
-  const exportedAt = header.indexOf(exportedId)
-  if (exportedAt !== -1 && map.length === 0) return exportColumns(header, exportedAt)
-  const search = new Search(header, sample, rules)
-  for (const [ours, theirs] of map) search.map(ours, theirs)
-  if (key !== undefined) search.takeKey(key)
-  else if (search.positions.source_id === undefined) search.findKey()
-  for (const name of columnNames) if (search.positions[name] === undefined) search.find(name)
-  if (search.positions.title === undefined) throw new ImportError(search.noTitle())
-  return search.found()
-}
-
-/** Every column by its own name, in any case and order: what the twin on SQL Server takes. */
-function strictColumns(header: readonly string[], rules: CellRules): Found {
-  const names = header.map((name) => name.trim().toLowerCase())
-  const missing = stagedColumns
-    .map((name) => fileNames[name])
-    .filter((name) => !names.includes(name.toLowerCase()))
-  if (missing.length > 0) {
-    throw new ImportError(
-      `the header has no column ${missing.join(', ')}; it has ${listed(header)} (--strict wants a CSV in UTF-8)`,
-    )
-  }
-  const positions: Positions = {}
-  for (const name of stagedColumns) {
-    const at = names.indexOf(fileNames[name].toLowerCase())
-    if (at !== names.lastIndexOf(fileNames[name].toLowerCase())) {
-      throw new ImportError(`the column ${fileNames[name]} stands twice in the header`)
-    }
-    positions[name] = [at]
-  }
-  return { header, positions, natural: [], rules, notes: [] }
-}
-
-/** An export says by its first column that its cells are to be taken by the letter. */
-function exportColumns(header: readonly string[], exportedAt: number): Found {
-  const positions: Positions = {}
-  for (const name of stagedColumns) {
-    const at = header.indexOf(fileNames[name])
-    if (at !== -1) positions[name] = [at]
-  }
-  if (positions.title === undefined) throw new ImportError('the export has no title')
-  const natural = naturalKey.filter((name) => positions[name] !== undefined)
-  return { header, positions, natural, exportedAt, rules: { exact: true }, notes: [] }
-}
-
-export const listed = (names: readonly string[]): string =>
-  names
-    .slice(0, 40)
-    .map((name) => JSON.stringify(name.trim().slice(0, 40)))
-    .join(', ') || 'none'
-
-class Search {
+/** Finds our columns in the header of a file, each column of the file once. */
+export class ColumnSearch {
   readonly positions: Positions = {}
   private readonly header: readonly string[]
   private readonly sample: readonly (readonly string[])[]
@@ -150,7 +56,7 @@ class Search {
     this.find('source_id')
   }
 
-  find(name: Name): void {
+  find(name: StagedName): void {
     const { sure, doubtful = [], chained = false } = namesOf(name)
     if (name === 'genres') {
       const numbered = this.where((each) => numberedList.test(each))
@@ -183,25 +89,25 @@ class Search {
     return `no column for the title: the header has ${listed(this.header)}; known are ${known} and others, or --map title=NAME`
   }
 
-  found(): Found {
+  found(): FileColumns {
     const { header, positions, notes, rules } = this
-    const natural = this.natural ?? naturalKey.filter((name) => positions[name] !== undefined)
+    const natural = this.naturalKey()
     const blanks =
       positions.genres !== undefined &&
       rules.separator === undefined &&
       this.hasBlanks(positions.genres)
-    const told = this.told()
+    const summary = this.summary()
     return {
       header,
       positions,
       natural,
       rules: blanks ? { ...rules, blanks } : rules,
-      notes: told === undefined ? notes : [told, ...notes],
+      notes: summary === undefined ? notes : [summary, ...notes],
     }
   }
 
   /** What was taken for what, unless every column has its own name. */
-  private told(): string | undefined {
+  private summary(): string | undefined {
     const { positions, header } = this
     const own = stagedColumns.every((name) => {
       const at = positions[name]?.[0]
@@ -217,12 +123,16 @@ class Search {
     const without = missing.length > 0 ? `; no ${missing.join(', ')}` : ''
     const by =
       positions.source_id === undefined
-        ? `; a title is known by its ${(this.natural ?? naturalKey.filter((name) => positions[name] !== undefined)).join(', ')}`
+        ? `; a title is known by its ${this.naturalKey().join(', ')}`
         : ''
     return `columns: ${pairs.join(', ')}${without}${by}`
   }
 
-  private take(name: Name, places: number[]): void {
+  private naturalKey(): NaturalColumn[] {
+    return this.natural ?? naturalKey.filter((name) => this.positions[name] !== undefined)
+  }
+
+  private take(name: StagedName, places: number[]): void {
     this.positions[name] = places
     for (const at of places) this.taken.add(at)
   }
@@ -248,7 +158,7 @@ class Search {
   }
 
   /** Whether at least half of what the column says can be a value of ours. */
-  private fits(name: Name, at: number): boolean {
+  private fits(name: StagedName, at: number): boolean {
     const clean = cleanersOf(this.rules)[name]
     const texts = this.sample
       .map((row) => row[at] ?? '')
@@ -273,12 +183,10 @@ class Search {
   }
 }
 
-const namesOf = (name: Name) =>
+const namesOf = (name: StagedName) =>
   name === 'source_id' ? keyNames : columnNamesInFiles[name as ColumnName]
 
-const ourName = (name: Name) => (name === 'source_id' ? 'id' : name)
-
-function ownName(text: string): Name {
+function ownName(text: string): StagedName {
   const name = text.trim().toLowerCase()
   if (name === 'id' || name === fileNames.source_id.toLowerCase()) return 'source_id'
   const found = columnNames.find((each) => each === name)

@@ -1,0 +1,56 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
+import t, { type Test } from 'tap'
+import { startApp } from '../support/app.ts'
+import { until } from '../support/until.ts'
+
+/** A service with a route that answers when `finish` is called, and a way to send it bytes. */
+async function listening(t: Test) {
+  const work = Promise.withResolvers<string>()
+  const app = await startApp(t, {}, { prepare: (app) => void app.get('/slow', () => work.promise) })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  async function send(bytes: string) {
+    const socket = connect(port, '127.0.0.1').setEncoding('utf8')
+    t.teardown(() => socket.destroy())
+    const client = { text: '', socket, closed: once(socket, 'close') }
+    socket.on('data', (text) => {
+      client.text += text
+    })
+    await once(socket, 'connect')
+    socket.write(bytes)
+    return client
+  }
+  return { app, send, finish: work.resolve }
+}
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`
+const half = 'GET /health/live HTTP/1.1\r\nho'
+
+// Without the plugin, Node waits for the second 30 s, for the third 72 s.
+t.test('closing does not wait for requests that are half sent', { timeout: 20_000 }, async (t) => {
+  const { app, send } = await listening(t)
+  const clients = [await send(''), await send(half), await send(get('/health/live') + half)]
+  const unknown = await send(get('/none'))
+  const gone = await send(get('/slow'))
+  gone.socket.destroy()
+  await until('an answer', () => clients[2]!.text.includes('200 OK'))
+  await until('the other', () => unknown.text.includes('404 Not Found'))
+  await app.close()
+  await Promise.all(clients.map(({ closed }) => closed))
+})
+
+t.test('running requests are answered first, then closed', { timeout: 20_000 }, async (t) => {
+  const { app, send, finish } = await listening(t)
+  const running = await send(get('/slow'))
+  await send(half)
+  const live = await send(get('/health/live'))
+  await until('the requests have come', () => live.text.includes('200 OK'))
+  const closed = app.close()
+  await live.closed
+  t.equal(running.text, '')
+  finish('done')
+  await running.closed
+  t.match(running.text, /^HTTP\/1\.1 200 OK.*done$/s)
+  await closed
+})
