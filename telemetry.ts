@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
+import { isPrimary } from './plugins/workers/mode.ts'
 
 /*
  * Preloaded before the service (`node --import ./telemetry.ts server.ts`), since modules must be
  * instrumented before they are loaded. Without an exporter's address it loads nothing.
  */
 
-const telemetryNames = /^(OTEL_|APPLICATIONINSIGHTS_)/
+const telemetryNames = /^(OTEL_|APPLICATIONINSIGHTS_|WORKERS$)/
 
 // The service reads `.env` itself, but only later.
 if (existsSync('.env')) {
@@ -18,7 +19,10 @@ if (existsSync('.env')) {
 const { APPLICATIONINSIGHTS_CONNECTION_STRING, OTEL_EXPORTER_OTLP_ENDPOINT } = process.env
 const configured = APPLICATIONINSIGHTS_CONNECTION_STRING || OTEL_EXPORTER_OTLP_ENDPOINT
 
-if (configured && process.env.OTEL_SDK_DISABLED !== 'true') {
+// Each worker exports what it does; the primary answers no request.
+const wanted =
+  configured && process.env.OTEL_SDK_DISABLED !== 'true' && !(await isPrimary(process.env.WORKERS))
+if (wanted) {
   try {
     const { startTelemetry } = await import('./telemetry/start.ts')
     startTelemetry()
