@@ -40,17 +40,18 @@ async function start(config: Config) {
   // A worker may get two signals of one end: from the terminal or the platform, and from the primary.
   const skip = isWorker ? signals : []
   const options = { delay: shutdownLimits.process, logger: app.log, skip }
-  const { close } = closeWithGrace(options, async ({ signal = 'primary', err }) => {
+  let received: NodeJS.Signals | undefined
+  const { close } = closeWithGrace(options, async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'closing after an error')
-    else app.log.info(`${signal}: closing`)
+    else app.log.info(`${signal ?? received}: closing`)
     setTimeout(() => app.server.closeAllConnections(), shutdownLimits.connections).unref()
     await app.close()
   })
-  let closing = false
   for (const signal of skip) {
     process.on(signal, () => {
-      if (!closing) close()
-      closing = true
+      if (received !== undefined) return
+      received = signal
+      close()
     })
   }
   const listenTextResolver = (url: string) =>

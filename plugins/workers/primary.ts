@@ -104,5 +104,6 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
     return (await Promise.all(ends)).every(Boolean)
   }
 
+  start()
   return { close, kill }
 }
