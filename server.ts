@@ -91,6 +91,7 @@ async function startPrimary(config: Config) {
     const inOrder = await workers.close(shutdownLimits.process)
     if (!inOrder) throw new Error('a worker did not end as it should')
   })
+  setTimeout(collectGarbage, collectAfter).unref()
 }
 
 /** The port that the workers will share (with anybody who asks for that too: so it is tried alone first). */

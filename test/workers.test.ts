@@ -148,13 +148,20 @@ t.test('a worker that dies is replaced, and the others go on', async (t) => {
   const { server, clients } = await startTwo(t)
   const [victim, other] = clients
   process.kill(victim.pid, 'SIGKILL')
+  const starts = () => server.stdout().match(/Server listening/g)?.length
+  const fresh = async () => {
+    const answer = await fetch(`${server.url}${page}`, { headers: { connection: 'close' } })
+    t.equal(answer.status, 200, 'nobody meets a worker that is not ready')
+    await answer.arrayBuffer()
+  }
+  await until('the dead one is gone', () => !pidsOf(server).includes(victim.pid))
   await until('another is there', async () => {
     t.equal((await other.request(page)).status, 200)
-    const pids = pidsOf(server)
-    return pids.length === 2 && !pids.includes(victim.pid)
+    await fresh()
+    return starts() === 3
   })
+  for (let n = 0; n < 50; n += 1) await fresh()
   t.match(server.stdout(), `worker ${victim.pid} ended (SIGKILL): another is started in 100 ms`)
-  // From here on no request may meet a worker that is not ready: it listens when it has its database.
   const replaced = await clientsOf(t, server, 2)
   for (const { request } of replaced) t.equal((await request(page)).status, 200)
   const { body } = await other.request('/metrics')
