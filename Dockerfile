@@ -54,8 +54,8 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 
-# Node is PID 1 on purpose: the service handles SIGTERM and SIGINT itself and starts no child
-# processes, so there is nothing that an init would forward or reap.
+# Node is PID 1 on purpose: the service handles SIGTERM and SIGINT itself, and starts no child processes but
+# those of WORKERS, which it ends itself, so there is nothing that an init would forward or reap.
 CMD ["node", "--expose-gc", "--require=./compile-cache.cjs", "--import=./telemetry.ts", "server.ts"]
 
 # ---- types stripped and scripts compiled: the running service may not write that down

@@ -20,6 +20,8 @@ import { requestLogger } from './plugins/request-logger.ts'
 import security from './plugins/security.ts'
 import telemetry from './plugins/telemetry.ts'
 import { schemaCompilers } from './plugins/validation.ts'
+import type { Channel } from './plugins/workers/calls.ts'
+import workers from './plugins/workers/index.ts'
 import accountRoutes from './routes/accounts.ts'
 import animes from './routes/animes.ts'
 import animesBatch from './routes/animes-batch.ts'
@@ -35,10 +37,13 @@ export interface AppOptions {
   /** Fill an empty SQLite database from the generator. */
   fill?: boolean
   logger?: FastifyServerOptions['logger']
+  /** To the primary, in a worker. */
+  channel?: Channel | undefined
 }
 
 /** Builds the service: plugins, then routes. It opens no port. */
-export async function buildApp({ config: settings, fill = false, logger = false }: AppOptions) {
+export async function buildApp(options: AppOptions) {
+  const { config: settings, fill = false, logger = false, channel } = options
   const app: FastifyInstance = Fastify({
     logger: redacted(logger),
     childLoggerFactory: requestLogger,
@@ -58,6 +63,7 @@ export async function buildApp({ config: settings, fill = false, logger = false 
   await app.register(connections)
   await app.register(connectionDrain)
   await app.register(problems)
+  await app.register(workers, { channel })
   await app.register(database, { fill })
   if (settings.REDIS_URL !== undefined) await app.register(import('./plugins/redis.ts'))
   await app.register(cors)

@@ -33,6 +33,11 @@ export const ConfigSchema = Type.Object(
     CACHE_TTL: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 3600 }),
     CACHE_MAX_BYTES: Type.Integer({ minimum: 1_048_576, default: 268_435_456 }),
     STREAM_ABOVE: Type.Integer({ minimum: 65_536, default: 16_777_216 }),
+    WORKERS: Type.String({
+      pattern: '^(auto|[1-9]\\d?)$',
+      default: '1',
+      wanted: 'a number of processes from 1 to 99, or auto',
+    }),
     MAX_CONNECTIONS: Type.Integer({ minimum: 1, default: 4000 }),
     JWT_SECRET: secret,
     JWT_PREVIOUS_SECRET: secret,
@@ -141,6 +146,13 @@ function findConflict(config: Config): string | undefined {
   }
   if (config.JWT_SECRET === undefined && sqlitePath(config.DATABASE_URL) === undefined) {
     return 'JWT_SECRET: got none, wants 32 characters or more when the database is not SQLite'
+  }
+  if (
+    config.WORKERS !== '1' &&
+    config.REDIS_URL === undefined &&
+    sqlitePath(config.DATABASE_URL) === undefined
+  ) {
+    return 'REDIS_URL: got none, wants one that the WORKERS share when the database is not SQLite'
   }
   for (const [name, max] of Object.entries(maxTimes)) {
     const value = config[name as keyof typeof maxTimes]

@@ -1,11 +1,12 @@
 import { readDotEnv } from './dot-env.ts'
+import { isPrimary } from './plugins/workers/mode.ts'
 
 /*
  * Preloaded before the service (`node --import ./telemetry.ts server.ts`), since modules must be
  * instrumented before they are loaded. Without an exporter's address it loads nothing.
  */
 
-const telemetryNames = /^(OTEL_|APPLICATIONINSIGHTS_)/
+const telemetryNames = /^(OTEL_|APPLICATIONINSIGHTS_|WORKERS$)/
 
 // The service reads `.env` itself, but only later.
 for (const [name, value] of Object.entries(readDotEnv())) {
@@ -15,7 +16,10 @@ for (const [name, value] of Object.entries(readDotEnv())) {
 const { APPLICATIONINSIGHTS_CONNECTION_STRING, OTEL_EXPORTER_OTLP_ENDPOINT } = process.env
 const configured = APPLICATIONINSIGHTS_CONNECTION_STRING || OTEL_EXPORTER_OTLP_ENDPOINT
 
-if (configured && process.env.OTEL_SDK_DISABLED !== 'true') {
+// Each worker exports what it does; the primary answers no request.
+const wanted =
+  configured && process.env.OTEL_SDK_DISABLED !== 'true' && !(await isPrimary(process.env.WORKERS))
+if (wanted) {
   try {
     const { startTelemetry } = await import('./telemetry/start.ts')
     startTelemetry()

@@ -11,8 +11,8 @@ const defaultMax = 1000
 const window = 60_000
 
 /**
- * Limits requests per address. The counts are in process: they protect this instance, and a round trip to
- * Redis would cost more than a cached answer. Limits made with `app.createRateLimit` (the sign-in limits)
+ * Limits requests per address. The counts are in process, and workers exchange theirs in steps: they protect
+ * this instance, and a round trip to Redis would cost more than a cached answer. Limits made with `app.createRateLimit` (the sign-in limits)
  * count in Redis if there is one, so that more instances do not allow more attempts. Routes with
  * `rateLimit: false` in their config do not count, so health probes are always answered.
  */
@@ -30,7 +30,7 @@ async function rateLimitPlugin(app: FastifyInstance) {
     global: false,
     max: max ?? defaultMax,
     timeWindow: window,
-    store: counterStore(redis),
+    store: counterStore(redis, app.workers),
     keyGenerator: addressOf,
     errorResponseBuilder: (_request, { ttl }) => new TooManyRequests(Math.ceil(ttl / 1000)),
     addHeaders: enableHeaders(false),
@@ -71,4 +71,7 @@ export function addressOf({ ip }: FastifyRequest): string {
 const isLoopback = (address: string) =>
   address === '127.0.0.1' || address === '::1' || /^(::ffff:)?127\./.test(address)
 
-export default fp(rateLimitPlugin, { name: 'rate-limit', dependencies: ['config', 'problems'] })
+export default fp(rateLimitPlugin, {
+  name: 'rate-limit',
+  dependencies: ['config', 'problems', 'workers'],
+})

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { everything } from '../plugins/cache/index.ts'
+import type { Cache } from '../plugins/cache/protocol.ts'
+import { addUp } from '../plugins/workers/add-up.ts'
 import { answers, problems } from '../schemas/problems.ts'
 
 const tags = ['operation']
@@ -17,6 +19,8 @@ const CacheEntryInfo = Type.Object({
   tier: Type.Enum(['memory', 'redis']),
 })
 
+type CacheEntryInfo = Static<typeof CacheEntryInfo>
+
 const CacheReport = Type.Object({
   totals: Type.Object({
     hits: count,
@@ -32,9 +36,45 @@ const CacheReport = Type.Object({
   data: Type.Array(CacheEntryInfo),
 })
 
+/** What one process holds. */
+type Held = Awaited<ReturnType<typeof holds>>
+
+async function holds({ list, totals, memory, journal }: Cache, limit: number) {
+  // First, since it also removes what writes have made wrong.
+  const data: CacheEntryInfo[] = await list(limit)
+  const { size: entries, bytes } = memory
+  return { totals: { ...totals, entries, bytes }, redis: journal.state(), data }
+}
+
+/** What several processes hold: their copies of an answer are one row, and Redis is listed once. */
+function merge(parts: Held[], limit: number) {
+  const rows = {
+    memory: new Map<string, CacheEntryInfo>(),
+    redis: new Map<string, CacheEntryInfo>(),
+  }
+  for (const info of parts.flatMap(({ data }) => data)) {
+    const { key, tier, bytes, age, ttl, hits = 0 } = info
+    const known = rows[tier].get(key)
+    if (known === undefined) rows[tier].set(key, { ...info })
+    else if (tier === 'memory') {
+      known.bytes += bytes
+      known.hits! += hits
+      known.age = Math.max(known.age, age)
+      known.ttl = Math.max(known.ttl, ttl)
+    }
+  }
+  const totals = addUp(parts.map((part) => part.totals))
+  const { hits, misses, bypasses } = totals
+  const hitRatio = hits / Math.max(1, hits + misses + bypasses)
+  const states = parts.map((part) => part.redis)
+  const redis = states.find((state) => state !== 'ok') ?? 'ok'
+  const data = [rows.memory, rows.redis].flatMap((tier) => [...tier.values()].slice(0, limit))
+  return { totals: { ...totals, hitRatio, redis }, data }
+}
+
 /** What the cache holds, and how to empty it; for admins. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  const { cache } = app
+  app.workers.answer('cache', (limit: number) => holds(app.cache, limit))
   const onRequest = app.requireRole('admin')
 
   app.get(
@@ -50,17 +90,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           { limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 }) },
           { additionalProperties: false },
         ),
-        response: answers(CacheReport, 400, 401, 403),
+        response: answers(CacheReport, 400, 401, 403, 503),
       },
     },
     async ({ query }, reply) => {
-      const { hits, misses, bypasses } = cache.totals
-      const hitRatio = hits / Math.max(1, hits + misses + bypasses)
-      const { size: entries, bytes } = cache.memory
-      const redis = cache.journal.state()
-      const totals = { ...cache.totals, hitRatio, entries, bytes, redis }
       reply.header('cache-control', 'no-store')
-      return { totals, data: await cache.list(query.limit) }
+      return merge(await app.workers.ask<Held>('cache', query.limit), query.limit)
     },
   )
 

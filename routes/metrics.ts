@@ -6,6 +6,12 @@ import type { FastifyInstance } from 'fastify'
  */
 export default async function routes(app: FastifyInstance) {
   let loading: Promise<import('prom-client').Registry> | undefined
+  const load = () => import('../plugins/metrics/prometheus.ts')
+  const ownRegistry = () => {
+    loading ??= load().then(({ createRegistry }) => createRegistry(app.metrics))
+    return loading
+  }
+  app.workers.answer('metrics', async () => (await ownRegistry()).getMetricsAsJSON())
   app.get(
     '/metrics',
     {
@@ -14,10 +20,10 @@ export default async function routes(app: FastifyInstance) {
       schema: { operationId: 'metrics', summary: 'Numbers for Prometheus', tags: ['operation'] },
     },
     async (_request, reply) => {
-      loading ??= import('../plugins/metrics/prometheus.ts').then(({ createRegistry }) =>
-        createRegistry(app.metrics),
-      )
-      const registry = await loading
+      const registry =
+        app.workers.size === 1
+          ? await ownRegistry()
+          : (await load()).sumRegistries(await app.workers.ask('metrics'))
       return reply
         .type(registry.contentType)
         .header('cache-control', 'no-store')

@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { takeSnapshot } from '../plugins/metrics/snapshot.ts'
+import { mergeSnapshots, type Snapshot, takeSnapshot } from '../plugins/metrics/snapshot.ts'
 
 /** The numbers that the monitor page draws: for admins wherever the catalogue is not public. */
 export default async function routes(app: FastifyInstance) {
+  const pid = app.workers.size === 1 ? process.pid : process.ppid
+  app.workers.answer('monitor', () => takeSnapshot(app.metrics, pid))
   app.get(
     '/monitor/data',
     {
@@ -12,7 +14,7 @@ export default async function routes(app: FastifyInstance) {
     },
     async (_request, reply) => {
       reply.header('cache-control', 'no-store')
-      return takeSnapshot(app.metrics)
+      return mergeSnapshots(await app.workers.ask<Snapshot>('monitor'))
     },
   )
 }

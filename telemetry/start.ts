@@ -16,6 +16,7 @@ import {
   ATTR_SERVICE_VERSION,
 } from '@opentelemetry/semantic-conventions'
 import project from '../package.json' with { type: 'json' }
+import { workerCount } from '../plugins/workers/mode.ts'
 import { startAzure } from './azure.ts'
 import { traceCache } from './cache.ts'
 import { writeDiagnostics } from './diagnostics.ts'
@@ -76,7 +77,12 @@ function describeService(): Resource {
     'host.name': hostname(),
   })
   const detected = detectResources({ detectors: [envDetector] })
-  return defaultResource().merge(defaults).merge(detected)
+  const service = defaultResource().merge(defaults).merge(detected)
+  const instance = detected.attributes[ATTR_SERVICE_INSTANCE_ID]
+  if (instance === undefined || workerCount(process.env.WORKERS || '1') === 1) return service
+  // Given to all workers, and two that export under one identity overwrite each other's metrics.
+  const own = { [ATTR_SERVICE_INSTANCE_ID]: `${instance}:${process.pid}` }
+  return service.merge(resourceFromAttributes(own))
 }
 
 /** The share of traces to keep, OTEL_TRACES_SAMPLER_ARG, 1 by default. config.ts validates it. */

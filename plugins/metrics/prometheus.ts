@@ -1,4 +1,13 @@
-import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
+import {
+  type Aggregator,
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  type Metric,
+  type MetricObject,
+  Registry,
+} from 'prom-client'
 import { bounds, type Histogram } from './durations.ts'
 import type { CacheNumbers, Metrics } from './index.ts'
 
@@ -29,20 +38,26 @@ export function createRegistry(metrics: Metrics): Registry {
       },
     })
   }
-  const gauge = (name: string, help: string, value: () => number) =>
+  const gauge = (name: string, help: string, value: () => number, aggregator: Aggregator = 'sum') =>
     new Gauge({
       name,
       help,
       registers,
+      aggregator,
       collect() {
         this.set(value())
       },
     })
   gauge('cache_entries', 'Answers held in memory.', () => metrics.cache().entries)
   gauge('cache_bytes', 'Bytes of memory used by cached answers.', () => metrics.cache().bytes)
-  gauge('database_up', '1 when the database is reachable.', () => Number(metrics.up().database))
+  gauge(
+    'database_up',
+    '1 when the database is reachable.',
+    () => Number(metrics.up().database),
+    'min',
+  )
   if (metrics.up().redis !== undefined) {
-    gauge('redis_up', '1 when the cache can reach Redis.', () => Number(metrics.up().redis))
+    gauge('redis_up', '1 when the cache can reach Redis.', () => Number(metrics.up().redis), 'min')
   }
   gauge(
     'nodejs_eventloop_utilization',
@@ -50,9 +65,29 @@ export function createRegistry(metrics: Metrics): Registry {
     () => {
       return metrics.eventLoop().utilization
     },
+    'average',
   )
   register.registerMetric(requestDurations(metrics.durations.histograms))
   return register
+}
+
+/** How prom-client's own metrics become one, where that is not its default. */
+const aggregators: Record<string, Aggregator> = {
+  // The newest worker's: a change means that one was replaced.
+  process_start_time_seconds: 'max',
+  // A limit of each process.
+  process_max_fds: 'min',
+}
+
+/** One registry of those of several workers, as `getMetricsAsJSON` gives them. */
+export function sumRegistries(parts: MetricObject[][]): Registry {
+  const given = parts.map((metrics) =>
+    metrics.map((metric) => ({
+      ...metric,
+      aggregator: aggregators[metric.name] ?? metric.aggregator,
+    })),
+  )
+  return AggregatorRegistry.aggregate(given)
 }
 
 /** The exported bounds: 1, 2.5 and 5 per decade. More would cost Prometheus a time series each. */

@@ -1,4 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
+import { counterStore, createCounts } from '../../plugins/rate-limit-store.ts'
 import { startApp } from '../support/app.ts'
 
 const from = (address: string, url = '/v1/animes?limit=1') => ({
@@ -128,6 +130,38 @@ t.test(
     for (const [, asset] of page.body.matchAll(/(?:src|href)="\.?(\/[^"]+)"/g)) {
       const path = asset!.startsWith('/docs') ? asset! : `/docs${asset}`
       t.equal((await app.inject(path)).statusCode, 200, path)
+    }
+  },
+)
+
+t.test(
+  'workers let hardly more than the limit pass, however slowly they hear of each other',
+  async (t) => {
+    for (const [size, max, most] of [
+      [2, 1000, 1049],
+      [2, 10, 11],
+      [4, 1000, 1069],
+      [4, 5, 8],
+    ] as const) {
+      const add = createCounts()
+      const count = async (...of: Parameters<typeof add>) => {
+        for (let turns = 0; turns < 20; turns += 1) await turn()
+        const counted = add(...of)
+        for (let turns = 0; turns < 20; turns += 1) await turn()
+        return counted
+      }
+      const Store = counterStore(undefined, { size, count })
+      const workers = Array.from({ length: size }, () => new Store({}))
+      const currents = await Promise.all(
+        Array.from({ length: max * size * 2 }, async (_, n) => {
+          if (n % 7 === 0) await turn()
+          const { promise, resolve } = Promise.withResolvers<number>()
+          workers[n % size]!.incr('x', (_error, result) => resolve(result!.current), 1e12, max)
+          return promise
+        }),
+      )
+      const passed = currents.filter((current) => current <= max).length
+      t.ok(passed >= max && passed <= most, `${passed} of ${max} by ${size} workers`)
     }
   },
 )
