@@ -233,11 +233,12 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     async store({ key, tags, version }, packed, ttl) {
       if (!connection.open) return undefined
       const { meta, bytes } = await packed()
-      const { epoch, position } = version
+      const { epoch, position, token } = version
       const shared = bytes.length <= maxSharedBytes
       const body = shared ? bytes : ''
       const [tagList, description] = [JSON.stringify(tags), JSON.stringify(meta)]
-      const stored = commands.store(key, tagList, epoch, position, ttl, description, body)
+      const noted = [epoch, position, token] as const
+      const stored = commands.store(key, tagList, ...noted, ttl, description, body)
       const clock = await optional(stored, /OOM|WRONGTYPE/)
       if (!connection.open || typeof clock !== 'string') return undefined
       return { version: parseVersion(clock), shared }

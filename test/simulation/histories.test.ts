@@ -26,6 +26,7 @@ function planOf(operations: Partial<Operation>[]): Plan {
       database: 'mssql',
       counts: false,
       maxBytes: 1_000_000,
+      olderForms: false,
     },
     ...{ latency: steady, databaseLatency: steady, operations: all, length: 9600 },
   }

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Entry } from '../../plugins/cache/entry.ts'
 import { createHooks, type HookOptions } from '../../plugins/cache/hooks.ts'
+import type { Journal } from '../../plugins/cache/journal.ts'
 import { createLocalJournal } from '../../plugins/cache/local-journal.ts'
 import { createCache } from '../../plugins/cache/protocol.ts'
 import { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
@@ -55,11 +56,13 @@ export interface InstanceOptions {
   maxBytes: number
   /** The number of rows is an answer of its own, which a query may use. */
   counts: boolean
+  /** It is of a version that packs answers in another form. */
+  olderForm: boolean
 }
 
 /** One instance of the service: the cache's own code around simulated parts. */
 export function createInstance(options: InstanceOptions) {
-  const { world, database, redis, process, maxBytes, counts } = options
+  const { world, database, redis, process, maxBytes, counts, olderForm } = options
   const runtime = world.runtimeOf(process)
   const log = {
     info: (message: string) => world.trace(process.name, message),
@@ -82,11 +85,14 @@ export function createInstance(options: InstanceOptions) {
     openJournal: (replica, events) =>
       client === undefined
         ? createLocalJournal(replica, events, () => database.foreignVersion(process), runtime)
-        : createRedisJournal({
-            ...{ client, hashTag: 't', replica, events, log, runtime },
-            dataset: () => database.query(process, 'the name of the data set', () => 'data'),
-            drain: () => relay.drain(),
-          }),
+        : asVersion(
+            olderForm,
+            createRedisJournal({
+              ...{ client, hashTag: 't', replica, events, log, runtime },
+              dataset: () => database.query(process, 'the name of the data set', () => 'data'),
+              drain: () => relay.drain(),
+            }),
+          ),
     beforeLookup: () => relay.beforeLookup(),
   })
   const relay: Relay = createRelay({
@@ -174,6 +180,31 @@ export function createInstance(options: InstanceOptions) {
   }
 
   return { process, cache, relay, read, write, client }
+}
+
+/** The journal of an instance for which the present form of a packed answer is another, and the other way round. */
+function asVersion(older: boolean, journal: Journal): Journal {
+  if (!older) return journal
+  const present = 3
+  const swap = (form: number) => (form === present ? present - 1 : present)
+  return {
+    ...journal,
+    store: (fill, packed, ttl) =>
+      journal.store(
+        fill,
+        async () => {
+          const { meta, bytes } = await packed()
+          return { meta: { ...meta, form: swap(meta.form) }, bytes }
+        },
+        ttl,
+      ),
+    async load(key) {
+      const loaded = await journal.load(key)
+      if (loaded === undefined) return undefined
+      const form = (digit: string) => `"form":${swap(Number(digit))}`
+      return { ...loaded, meta: loaded.meta.replace(/"form":(\d)/, (_all, digit) => form(digit)) }
+    },
+  }
 }
 
 /** A write of one row, and what becomes of it. */

@@ -36,11 +36,21 @@ export interface Reach {
   cutOff: boolean
 }
 
+/** Where a write past the API says that it was made. */
+export type Past = 'outbox' | 'nowhere'
+
 /** A write, as far as it is known what became of it. */
 interface WriteRecord {
-  /** Its own outbox row says `*`: it was made past the API. */
-  past: boolean
+  /** Made past the API: its own outbox row says `*`, or it has none. */
+  past: Past | undefined
   marks: Map<string, Reach & { asked: number; change: string }>
+}
+
+/** A mark that Redis had: when it came, when its lease ended, and when its writer last asked for it. */
+interface MarkRecord {
+  time: number
+  lease: number
+  asked?: number
 }
 
 interface State {
@@ -73,7 +83,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
     keys.map((key) => [key, [{ time: -Infinity, body: answerOf(key, new Map()), write: 0 }]]),
   )
   const writes = new Map<number, WriteRecord>()
-  const marks = new Map<string, { time: number; lease: number; confirmed?: number }>()
+  const marks = new Map<string, MarkRecord>()
   const finished = new Map<string, number[]>()
   const cleared: number[] = []
   const losses: number[] = []
@@ -85,6 +95,9 @@ export function createJudge(world: World, database: Database, server: RedisServe
 
   server?.onLoss(() => losses.push(world.now))
   server?.onCommand((command, reply) => hear(command, reply))
+  server?.onSend(({ name, argv }) => {
+    if (name === 'cache:isMarked' && marks.has(argv[0]!)) marks.get(argv[0]!)!.asked = world.now
+  })
 
   /** Learns from what Redis does when a change has reached every instance. */
   function hear({ name, argv }: Command, reply: Reply): void {
@@ -101,7 +114,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
       if (mark !== '') finished.set(mark, [...(finished.get(mark) ?? []), time])
     } else if (name === 'cache:isMarked' && reply === 1) {
       const mark = marks.get(argv[0]!)
-      if (mark !== undefined) mark.confirmed = time
+      if (mark !== undefined) mark.asked = time
     } else if (name === 'cache:attach' && reply === `${argv[0]} 0 -`) {
       cleared.push(time)
       entries.push({ time, change: '*' })
@@ -143,6 +156,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
     if (failoverHid(read, record)) return 'a failover behind a proxy'
     if (read.arrived >= appliedAt(record, committed)) return undefined
     const latest = Math.max(committed, disturbedUntil - recovery) + relayed
+    if (record.past === 'nowhere') return server && 'data loaded past the API'
     if (record.past) return read.arrived < latest ? 'data loaded past the API' : undefined
     const [id, reach] = [...record.marks].at(-1) ?? []
     if (id === undefined || reach === undefined) return undefined
@@ -161,16 +175,9 @@ export function createJudge(world: World, database: Database, server: RedisServe
   const alone = ({ asked, heard, cutOff }: Reach & { asked: number }) =>
     asked - heard >= patience && (cutOff || asked - availableSince >= 0.9 * second)
 
-  /** It came after its lease, or long after the loss of a mark that had been there when last asked for. */
-  function stalled(
-    { time, lease, confirmed }: { time: number; lease: number; confirmed?: number },
-    committed: number,
-  ): boolean {
-    if (committed >= lease) return true
-    // A mark that could not be asked for counts as there.
-    const from = confirmed ?? (committed < disturbedUntil ? time : Infinity)
-    return losses.some((lost) => lost > from && committed > lost + second)
-  }
+  /** It came after its lease, or long after the loss of a mark that was lost after it was asked for. */
+  const stalled = ({ lease, asked = Infinity }: MarkRecord, committed: number): boolean =>
+    committed >= lease || losses.some((lost) => lost > asked && committed > lost + second)
 
   function failoverHid(read: Read, record: WriteRecord): boolean {
     return failovers.some(({ time, since }) => {
@@ -272,8 +279,8 @@ export function createJudge(world: World, database: Database, server: RedisServe
       judge(read)
       if (violations.length === 0) judgeExactness(read, exact)
     },
-    /** A write begins; `past`: past the API. */
-    begin: (write: number, past: boolean) => void writes.set(write, { past, marks: new Map() }),
+    /** A write begins. */
+    begin: (write: number, past?: Past) => void writes.set(write, { past, marks: new Map() }),
     /** A write has its mark, or none, and goes on to commit. */
     asked(write: number, mark: string, change: string, reach: Reach): void {
       writes.get(write)?.marks.set(mark, { ...reach, asked: world.now, change })

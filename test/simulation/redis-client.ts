@@ -70,6 +70,7 @@ export function createRedisClient(
   })
 
   function send(command: Command, buffers: boolean): Promise<unknown> {
+    server.sent(command)
     if (connection === undefined || client.status !== 'ready') {
       return Promise.reject(new Error("Stream isn't writeable and enableOfflineQueue is false"))
     }

@@ -34,6 +34,7 @@ export function createRedisServer(world: World) {
   let full = false
   const connections = new Set<ServerConnection>()
   const listeners: ((command: Command, reply: Reply) => void)[] = []
+  const senders: ((command: Command) => void)[] = []
   const losses: (() => void)[] = []
 
   const info = () => ({
@@ -55,6 +56,7 @@ export function createRedisServer(world: World) {
       }
       const reply = script ? evaluate(script, run, keys, argv) : run(name, [...keys, ...argv])
       for (const listener of listeners) listener(command, reply)
+      world.reached(name)
       return reply
     } catch (error) {
       if (!(error instanceof LuaError)) throw error
@@ -85,6 +87,11 @@ export function createRedisServer(world: World) {
     execute,
     /** Called after each command that took effect. */
     onCommand: (listener: (typeof listeners)[number]) => void listeners.push(listener),
+    /** Called with each command that a client sends, whether or not it arrives. */
+    onSend: (listener: (typeof senders)[number]) => void senders.push(listener),
+    sent(command: Command): void {
+      for (const listener of senders) listener(command)
+    },
     /** Called whenever data were lost. */
     onLoss: (lost: () => void) => void losses.push(lost),
     cutAll,

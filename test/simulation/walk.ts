@@ -71,7 +71,7 @@ function planOf({ database, warm, actors, fault }: SmallWorld): Plan {
     }
   }
   return {
-    ...{ seed: 1, instances: 2, redis: true, counts: false, maxBytes: 1_000_000, operations },
+    ...{ seed: 1, instances: 2, redis: true, counts: false, maxBytes: 1_000_000, olderForms: false, operations },
     ...{ database, latency: none, databaseLatency: none, length: moment + (fault ? 2610 : 5) },
   }
 }

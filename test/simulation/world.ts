@@ -63,6 +63,8 @@ export function createWorld(seed: number, choose?: Chooser) {
   const lines: TraceLine[] = []
   let tracing = false
   let actor = ''
+  /** What waits for a step of somebody. */
+  const armed: { step: string; work: () => void }[] = []
 
   const before = (a: Event, b: Event) => a.time < b.time || (a.time === b.time && a.order < b.order)
 
@@ -151,6 +153,18 @@ export function createWorld(seed: number, choose?: Chooser) {
     if (tracing) lines.push({ time: now, who, what })
   }
 
+  /** Does `work` when somebody next takes the step. */
+  const onStep = (step: string, work: () => void) => void armed.push({ step, work })
+
+  /** Somebody takes a step: what waits for it goes on. */
+  function reached(step: string): void {
+    if (armed.length === 0) return
+    for (const waiting of armed.filter((each) => each.step === step)) {
+      armed.splice(armed.indexOf(waiting), 1)
+      waiting.work()
+    }
+  }
+
   const randomOf = (name: string): Random => createRandom(seed ^ hashOf(name))
 
   return {
@@ -170,6 +184,8 @@ export function createWorld(seed: number, choose?: Chooser) {
     schedule,
     run,
     trace,
+    onStep,
+    reached,
     /** A sequence of its own for each name, so that one more event here changes nothing elsewhere. */
     randomOf,
     stop: () => {

@@ -1,0 +1,58 @@
+import type { FaultKind, Operation, OperationKind, Step } from './plan.ts'
+import { steps } from './plan.ts'
+import type { Random } from './random.ts'
+
+export interface SceneOptions {
+  /** How many instances there are. */
+  count: number
+  /** The faults of this world. */
+  kinds: readonly FaultKind[]
+  lastsOf: (random: Random, kind: OperationKind) => number
+}
+
+/**
+ * A fault with what makes it dangerous: answers that are held, a write whose steps it may hit or whose
+ * commit is slow, another fault in the recovery, writes about its end, and reads at each moment of these.
+ */
+export function scene(
+  random: Random,
+  fault: Operation,
+  { count, kinds, lastsOf }: SceneOptions,
+): Operation[] {
+  const { at, row, lasts } = fault
+  const over = at + lasts
+  const key = random.pick(['all', `id=${row}`])
+  const make = (kind: OperationKind, moment: number, more: Partial<Operation> = {}): Operation => ({
+    ...{ kind, key, row, lasts: 0, at: Math.max(0, moment), instance: random.below(count) },
+    ...more,
+  })
+  const times = <T>(number: number, of: () => T): T[] => Array.from({ length: number }, of)
+  const soon = () => random.between(0, random.pick([15, 60, 600, 1300]))
+  const step = (): Step => random.pick(steps)
+  const short = () => random.between(0, random.pick([0.5, 5, 40]))
+
+  const writing = random.chance(0.1) ? 'a write past the API' : 'write'
+  const hits = random.chance(0.6) ? { waitsFor: step(), delay: short() * 0.1 } : {}
+  const slow = random.chance(0.35) ? random.pick([150, 700, 1200, 2500]) : 0
+  const operations = [
+    ...times(count, () => make('read', at - random.between(1, 60))),
+    make(writing, at - random.between(0, 'waitsFor' in hits ? 8 : 120)),
+    { ...fault, ...hits },
+    ...times(3, () => make('read', at + soon())),
+    ...times(4, () => make('read', over + soon())),
+    ...times(3, () => make('read', at, { waitsFor: 'commit', delay: short() })),
+  ]
+  if (random.chance(0.7)) operations.push(make('write', over + random.between(-300, 260)))
+  if (random.chance(0.3)) operations.push(make('write', at, { waitsFor: step(), delay: short() }))
+  if (random.chance(0.3)) {
+    const kind = random.pick(kinds)
+    const again = { lasts: lastsOf(random, kind), waitsFor: step(), delay: short() }
+    operations.push(make(kind, over - random.between(0, 20), again))
+  }
+  if (slow > 0) {
+    const kind = random.pick(['commits stall', 'the database freezes'] as const)
+    operations.push(make(kind, at - 10, { lasts: slow, ...(random.chance(0.3) && hits) }))
+    operations.push(...times(6, () => make('read', at + random.between(0, slow + 60))))
+  }
+  return operations
+}
