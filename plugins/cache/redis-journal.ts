@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import { coalesce } from './batches.ts'
 import { createConnection } from './connection.ts'
-import { type Journal, type JournalEvents, type Mark, markLease } from './journal.ts'
+import type { Journal, JournalEvents, Mark } from './journal.ts'
 import {
   defineScripts,
   finishChange,
@@ -14,6 +14,7 @@ import {
 import type { Replica } from './replica.ts'
 import { type Runtime, systemRuntime } from './runtime.ts'
 import { type Change, formatChange } from './tags.ts'
+import { waits } from './waits.ts'
 import { TimeoutError, withTimeout } from './with-timeout.ts'
 
 export interface RedisJournalOptions {
@@ -29,22 +30,8 @@ export interface RedisJournalOptions {
   runtime?: Runtime
 }
 
-/**
- * Milliseconds between reconnecting and use, after a loss: other instances may need as long to reach Redis
- * again, and until then their writes are in the outbox alone. Nothing is stored for as long after the
- * beginning of an epoch (the store barrier of rule 5).
- */
-const settleDelay = 1000
-
-/** How often a lost Redis is tried again, and how often its identity is asked, in milliseconds. */
-const retryDelay = 250
-const identifyInterval = 1000
-
 /** Bytes of a packed answer up to which it is shared: a larger one would delay all other commands. */
 const maxSharedBytes = 2_097_152
-
-/** How often a write tries again to place its mark, in milliseconds. */
-const markRetryDelay = 25
 
 /** The journal of all instances that share a Redis: rules 3 to 6, and 8. */
 export function createRedisJournal(options: RedisJournalOptions): Journal {
@@ -64,8 +51,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   const connection = createConnection({
     attach,
     drain,
-    settleDelay,
-    retryDelay,
+    settleDelay: waits.settle,
+    retryDelay: waits.retry,
     runtime,
     onChange(open) {
       if (open) log.info('the cache is in use')
@@ -169,7 +156,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     owner = `${server}/${name}`
     const epoch = runtime.token()
     const flag = reset ? 'reset' : ''
-    const clock = await timed(commands.attach(epoch, owner, settleDelay, flag))
+    const clock = await timed(commands.attach(epoch, owner, waits.barrier, flag))
     node = nodeOfSlot()
     return clock === lastClock || readEntries()
   }
@@ -182,7 +169,10 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   watchConnections(client, () => connection.close())
-  const stopIdentifying = runtime.every(identifyInterval, () => void identify())
+  client.on('ready', () => {
+    lastReply = runtime.now()
+  })
+  const stopIdentifying = runtime.every(waits.identify, () => void identify())
   connection.start()
 
   // ---- Rule 6: marks.
@@ -193,10 +183,9 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   /**
-   * A write that cannot be marked waits until two seconds after the outage began, which may be later than
-   * the loss by this instance: others may have used the cache until then. By then every instance that has
-   * lost Redis too must have noticed: each asks for the server's identity every second, and the other
-   * second is a margin. From then on the outbox is enough.
+   * A write that cannot be marked waits until every other instance must have noticed the outage. It counts
+   * from the beginning of the outage, which may be later than the loss by this instance: others may have
+   * used the cache until then. After the wait the outbox is enough.
    */
   async function mark(change: Change): Promise<Mark> {
     const id = runtime.token()
@@ -204,14 +193,14 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     const began = runtime.now()
     for (;;) {
       const since = runtime.now()
-      const reply = await send(() => commands.mark(id, text, markLease, runtime.token()))
+      const reply = await send(() => commands.mark(id, text, waits.lease, runtime.token()))
       const placed = reply === 1
       // No clock: Redis was flushed and nobody has noticed. The mark waits for the new epoch.
       if (reply === null && connection.open) lose()
       const outage = Math.max(connection.lostAt, Math.min(lastReply, began))
-      const allNoticed = runtime.now() - outage >= settleDelay + identifyInterval
+      const allNoticed = runtime.now() - outage >= waits.unmarked
       if (placed || allNoticed) return { id, change, placed, since }
-      await runtime.sleep(markRetryDelay)
+      await runtime.sleep(waits.retryMark)
     }
   }
 

@@ -71,6 +71,18 @@ t.test('a write waits for an outage of now, whenever its instance lost Redis fir
   t.equal(exceptions.size, 0, 'no read was stale')
 })
 
+t.test('a write waits for an outage that begins as soon as its instance is connected', async (t) => {
+  const { violations, exceptions } = await run([
+    { at: 2050, kind: 'a link refused', instance: 1, lasts: 2600 },
+    // It is connected at about 4680, and would attach at about 4800.
+    { at: 4700, kind: 'redis paused', lasts: 700 },
+    { at: 4710, kind: 'write', instance: 1 },
+    ...readsOf(0, 5405, 7000),
+  ])
+  t.same(violations, [])
+  t.equal(exceptions.size, 0, 'no read was stale')
+})
+
 t.test('exception 1: a writer that alone cannot reach Redis', async (t) => {
   const { violations, exceptions } = await run([
     { at: 2000, kind: 'a link stalled', instance: 1, lasts: 6000 },

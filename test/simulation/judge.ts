@@ -1,5 +1,5 @@
-import { markLease } from '../../plugins/cache/journal.ts'
 import { type Change, parseChange, touches } from '../../plugins/cache/tags.ts'
+import { waits } from '../../plugins/cache/waits.ts'
 import type { Database } from './database.ts'
 import { answerOf, keys, tagsOfKey } from './instance.ts'
 import type { Reply } from './redis-data.ts'
@@ -103,7 +103,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
   function hear({ name, argv }: Command, reply: Reply): void {
     const { now: time } = world
     if (name === 'cache:mark' && reply === 1) {
-      marks.set(argv[0]!, { time, lease: time + markLease })
+      marks.set(argv[0]!, { time, lease: time + waits.lease })
       entries.push({ time, change: parseChange(argv[1]!) })
     } else if (name === 'cache:finish' && typeof reply === 'number') {
       const change = parseChange(argv[1]!)
@@ -267,7 +267,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
     if (/bypass/.test(status)) blame(read, 'past a cache that nothing kept from being used')
     else if (/fwd=miss/.test(status) && copy && copy.known <= arrived && !touched(copy.from)) {
       blame(read, 'made anew though nothing had touched it')
-    } else if (/fwd=miss$/.test(status) && !touched(arrived - markLease)) {
+    } else if (/fwd=miss$/.test(status) && !touched(arrived - waits.lease)) {
       blame(read, 'and did not store it though nothing touched it')
     }
   }
