@@ -74,9 +74,10 @@ t.test('a write waits for an outage of now, whenever its instance lost Redis fir
 t.test('a write waits for an outage that begins as soon as its instance is connected', async (t) => {
   const { violations, exceptions } = await run([
     { at: 2050, kind: 'a link refused', instance: 1, lasts: 2600 },
-    // It is connected at about 4680, and would attach at about 4800.
-    { at: 4700, kind: 'redis paused', lasts: 700 },
-    { at: 4710, kind: 'write', instance: 1 },
+    // It is connected at 4805, and has not attached yet when nobody can reach Redis for a short time.
+    { at: 4806, kind: 'redis paused', lasts: 600 },
+    { at: 4807, kind: 'write', instance: 1 },
+    { at: 4820, kind: 'connections cut' },
     ...readsOf(0, 5405, 7000),
   ])
   t.same(violations, [])

@@ -86,14 +86,13 @@ export function createJudge(world: World, database: Database, server: RedisServe
   const marks = new Map<string, MarkRecord>()
   const finished = new Map<string, number[]>()
   const cleared: number[] = []
-  const losses: number[] = []
+  const epochs: number[] = []
   const entries: { time: number; change: Change }[] = []
   const failovers: { time: number; since: number }[] = []
   let seen = 1
   let disturbedUntil = recovery
   let availableSince = 0
 
-  server?.onLoss(() => losses.push(world.now))
   server?.onCommand((command, reply) => hear(command, reply))
   server?.onSend(({ name, argv }) => {
     if (name === 'cache:isMarked' && marks.has(argv[0]!)) marks.get(argv[0]!)!.asked = world.now
@@ -117,6 +116,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
       if (mark !== undefined) mark.asked = time
     } else if (name === 'cache:attach' && reply === `${argv[0]} 0 -`) {
       cleared.push(time)
+      epochs.push(time)
       entries.push({ time, change: '*' })
     }
   }
@@ -153,7 +153,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
   function excuse(read: Read, { write, time: committed }: State): Exception | undefined {
     const record = writes.get(write)
     if (record === undefined) return undefined
-    if (failoverHid(read, record)) return 'a failover behind a proxy'
+    if (failoverHid(read, record, committed)) return 'a failover behind a proxy'
     if (read.arrived >= appliedAt(record, committed)) return undefined
     const latest = Math.max(committed, disturbedUntil - recovery) + relayed
     if (record.past === 'nowhere') return server && 'data loaded past the API'
@@ -175,16 +175,18 @@ export function createJudge(world: World, database: Database, server: RedisServe
   const alone = ({ asked, heard, cutOff }: Reach & { asked: number }) =>
     asked - heard >= patience && (cutOff || asked - availableSince >= 0.9 * second)
 
-  /** It came after its lease, or long after the loss of a mark that was lost after it was asked for. */
+  /** It came after its lease, or long after the beginning of an epoch that its mark was not asked for in. */
   const stalled = ({ lease, asked = Infinity }: MarkRecord, committed: number): boolean =>
-    committed >= lease || losses.some((lost) => lost > asked && committed > lost + second)
+    committed >= lease || epochs.some((began) => began > asked && committed > began + second)
 
-  function failoverHid(read: Read, record: WriteRecord): boolean {
+  /** What told of the write went to a server that was replaced by one that lacks it. */
+  function failoverHid(read: Read, record: WriteRecord, committed: number): boolean {
+    const told = [...record.marks.keys()].flatMap((mark) => [
+      ...(finished.get(mark) ?? []),
+      ...(marks.has(mark) ? [marks.get(mark)!.time] : []),
+    ])
+    told.push(...cleared.filter((at) => at >= committed))
     return failovers.some(({ time, since }) => {
-      const told = [...record.marks.keys()].flatMap((mark) => [
-        ...(finished.get(mark) ?? []),
-        ...(marks.has(mark) ? [marks.get(mark)!.time] : []),
-      ])
       const lost = told.some((at) => at >= since && at <= time)
       return lost && read.answered >= time && read.arrived < time + 1.3 * second
     })

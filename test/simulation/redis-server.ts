@@ -35,7 +35,6 @@ export function createRedisServer(world: World) {
   const connections = new Set<ServerConnection>()
   const listeners: ((command: Command, reply: Reply) => void)[] = []
   const senders: ((command: Command) => void)[] = []
-  const losses: (() => void)[] = []
 
   const info = () => ({
     server: `# Server\r\nrun_id:${generation}run\r\n`,
@@ -73,7 +72,6 @@ export function createRedisServer(world: World) {
     generation += 1
     keyspace = copyKeyspace(data)
     process = world.createProcess(`redis ${generation}`)
-    for (const lost of losses) lost()
   }
 
   return {
@@ -92,13 +90,8 @@ export function createRedisServer(world: World) {
     sent(command: Command): void {
       for (const listener of senders) listener(command)
     },
-    /** Called whenever data were lost. */
-    onLoss: (lost: () => void) => void losses.push(lost),
     cutAll,
-    flush(): void {
-      keyspace.clear()
-      for (const lost of losses) lost()
-    },
+    flush: () => keyspace.clear(),
     /** What a restart or a failover comes back with later. */
     takeSnapshot(): void {
       snapshot = copyKeyspace(keyspace)
