@@ -186,14 +186,15 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
       ask(process, `remove ${mark} from the outbox`, () => {
         for (const [id, row] of outbox) if (row.mark === mark) outbox.delete(id)
       }),
-    insertOutbox: (trx: Transaction, change: string, mark: string | null) =>
-      ask(trx.process, `outbox ${mark} of write ${trx.write}`, () => {
+    insertOutbox(trx: Transaction, change: string, mark: string | null): Promise<void> {
+      if (mark !== null) for (const listener of outboxListeners) listener(trx.write, mark, change)
+      return ask(trx.process, `outbox ${mark} of write ${trx.write}`, () => {
         // Ids are given at the insert, so the order of commits may be another.
         lastOutboxId += 1
         trx.outbox.push({ id: lastOutboxId, change, mark })
         world.reached('outbox row')
-        if (mark !== null) for (const listener of outboxListeners) listener(trx.write, mark, change)
-      }),
+      })
+    },
     /** Called with each write and the mark under which it may commit. */
     onOutbox: (listener: (typeof outboxListeners)[number]) => void outboxListeners.push(listener),
     /** Locks a row, gives it as it is, and changes it. */
