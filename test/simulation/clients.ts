@@ -24,22 +24,24 @@ export function createClients(plan: Plan, { world, database, judge, links, insta
     judge.asked(write, mark, change, { heard, cutOff })
   })
 
-  async function read({ instance: index, key }: Operation): Promise<void> {
+  async function read({ instance: index, key, form }: Operation): Promise<void> {
     const instance = instances[index]
     if (instance === undefined) return
     const { name } = instance.process
     const arrived = world.now
+    world.touch('history', false)
     world.trace(name, `GET ${key}`)
-    const result = await instance.read(key).catch((error) => {
+    const result = await instance.read(key, form).catch((error) => {
       world.trace(name, `GET ${key} failed: ${error}`)
     })
     if (!result) return
     const { body, status } = result
+    world.touch('history', false)
     world.trace(name, `answers ${key} with ${body} (${status})`)
     totals.reads += 1
     if (status === 'hit') totals.hits += 1
     const exact = plan.redis && plan.maxBytes > 10_000
-    judge.judge({ instance: name, key, arrived, answered: world.now, body, status }, exact)
+    judge.judge({ instance: name, key, form, arrived, answered: world.now, body, status }, exact)
   }
 
   async function write({ instance: index, row: id }: Operation): Promise<void> {

@@ -61,9 +61,10 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
   const way = () => Math.max(0, frozenUntil - world.now) + latency()
 
   /** Does `work` at the database after some time, and gives its result after some more. */
-  function ask<T>(process: Process, what: string, work: () => T): Promise<T> {
+  function ask<T>(process: Process, what: string, work: () => T, changes = true): Promise<T> {
     return new Promise((resolve, reject) => {
       world.schedule(way(), null, () => {
+        world.touch('database', changes)
         const fail = failing > 0 && random.chance(failing)
         let result: T
         try {
@@ -135,6 +136,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     commits.push({ time: world.now, rows, write: trx.write, by: trx.process })
     world.trace('database', `commit of write ${trx.write}`)
     world.reached('commit')
+    world.touch('history', true)
     end(trx)
   }
 
@@ -142,6 +144,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     const { process } = trx
     return new Promise((resolve, reject) => {
       world.schedule(way() + stall, null, () => {
+        world.touch('database', true)
         if (trx.ended) {
           world.schedule(latency(), process, () => reject(new OutcomeUnknown()))
           return
@@ -167,15 +170,25 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     outbox,
     /** Reads one snapshot of what is committed. */
     query: <T>(process: Process, what: string, read: (rows: ReadonlyMap<number, Row>) => T) =>
-      ask(process, what, () => {
-        world.reached('query')
-        return read(current())
-      }),
+      ask(
+        process,
+        what,
+        () => {
+          world.reached('query')
+          return read(current())
+        },
+        false,
+      ),
     readOutbox: (process: Process) =>
-      ask(process, 'read the outbox', () => {
-        if (outbox.size > 0) world.reached('outbox read')
-        return [...outbox.values()].map((row) => ({ ...row }))
-      }),
+      ask(
+        process,
+        'read the outbox',
+        () => {
+          if (outbox.size > 0) world.reached('outbox read')
+          return [...outbox.values()].map((row) => ({ ...row }))
+        },
+        false,
+      ),
     removeOutbox: (process: Process, ids: number[]) =>
       ids.length === 0
         ? Promise.resolve()

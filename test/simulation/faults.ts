@@ -121,8 +121,11 @@ function instanceFaults(parts: Parts, later: Later) {
       later(lasts, () => start(index))
     },
     'a clock set': ({ instance, row }) => {
-      const process = row === 1 ? server?.process : instances[instance]?.process
-      if (process) process.wallOffset += (instance - 0.5) * 4000
+      const ofRedis = row === 1
+      const process = ofRedis ? server?.process : instances[instance]?.process
+      const by = (instance - 0.5) * 4000
+      if (process) process.wallOffset += by
+      if (ofRedis) judge.clockSet(by)
     },
   } satisfies Faults
 }

@@ -71,17 +71,20 @@ t.test('a write waits for an outage of now, whenever its instance lost Redis fir
   t.equal(exceptions.size, 0, 'no read was stale')
 })
 
-t.test('a write waits for an outage that begins as soon as its instance is connected', async (t) => {
-  const { violations, exceptions } = await run([
-    { at: 2050, kind: 'a link refused', instance: 1, lasts: 2850 },
-    // It is connected at 5056, and has not attached yet when nobody can reach Redis for a short time.
-    { at: 5056, kind: 'redis paused', lasts: 1010 },
-    { at: 5058, kind: 'write', instance: 1 },
-    ...readsOf(0, 6060, 7000),
-  ])
-  t.same(violations, [])
-  t.equal(exceptions.size, 0, 'no read was stale')
-})
+t.test(
+  'a write waits for an outage that begins as soon as its instance is connected',
+  async (t) => {
+    const { violations, exceptions } = await run([
+      { at: 2050, kind: 'a link refused', instance: 1, lasts: 2850 },
+      // It is connected at 5056, and has not attached yet when nobody can reach Redis for a short time.
+      { at: 5056, kind: 'redis paused', lasts: 1010 },
+      { at: 5058, kind: 'write', instance: 1 },
+      ...readsOf(0, 6060, 7000),
+    ])
+    t.same(violations, [])
+    t.equal(exceptions.size, 0, 'no read was stale')
+  },
+)
 
 t.test('exception 1: a writer that alone cannot reach Redis', async (t) => {
   const { violations, exceptions } = await run([

@@ -38,8 +38,8 @@ export function answerOf(key: string, rows: ReadonlyMap<number, Row>): string {
   return bodyOf(found, found.length)
 }
 
-const bodyOf = (rows: Row[], count: number) =>
-  JSON.stringify({ rows: rows.map(({ id, stamp }) => [id, stamp]), count })
+const bodyOf = (rows: Row[], count: number, form = '') =>
+  form + JSON.stringify({ rows: rows.map(({ id, stamp }) => [id, stamp]), count })
 
 /** How a read came about: what `Cache-Status` says. */
 export interface ReadResult {
@@ -105,19 +105,20 @@ export function createInstance(options: InstanceOptions) {
   relay.start()
 
   const route = prepareRoute({
+    vary: { accept: (field) => (field === 'csv' ? 'csv' : '') },
     key: ({ params }) => {
       const { key } = params as { key: string }
       return { key, tags: tagsOfKey(key) }
     },
-    async read({ params }, { held }) {
+    async read({ params, vary }, { held }) {
       const { key } = params as { key: string }
       const count = counts ? await held(`count:${key}`) : undefined
       const rows = await database.query(process, `select ${key}`, (all) => rowsOf(key, all))
-      if (count !== undefined) return { body: bodyOf(rows, Number(count)) }
-      if (!counts) return { body: bodyOf(rows, rows.length) }
-      return { body: bodyOf(rows, rows.length), also: { [`count:${key}`]: String(rows.length) } }
+      const body = bodyOf(rows, Number(count ?? rows.length), vary.accept)
+      if (count !== undefined || !counts) return { body }
+      return { body, also: { [`count:${key}`]: String(rows.length) } }
     },
-  } satisfies CachedRoute as CachedRoute)
+  } satisfies CachedRoute<unknown, unknown, 'accept'> as unknown as CachedRoute)
 
   const http = {
     name: 'sim',
@@ -138,9 +139,10 @@ export function createInstance(options: InstanceOptions) {
   })
 
   /** One request, through the hooks in the order in which Fastify would call them. */
-  function read(key: string): Promise<ReadResult> {
+  function read(key: string, form?: string): Promise<ReadResult> {
     return new Promise((answer, fail) => {
-      const known = { params: { key }, query: {}, headers: {}, raw: { url: `/${key}` } }
+      const headers = { accept: form }
+      const known = { params: { key }, query: {}, headers, raw: { url: `/${key}` } }
       const request = { ...known, cacheLookup: null, cacheFill: null, answer } as never
       const reply = { statusCode: 200, raw: { once() {} }, hasHeader: () => false, status: '' }
       Object.assign(reply, { header: () => reply })

@@ -22,6 +22,7 @@ export interface Violation {
 export interface Read {
   instance: string
   key: string
+  form: string | undefined
   arrived: number
   answered: number
   body: string
@@ -87,6 +88,8 @@ export function createJudge(world: World, database: Database, server: RedisServe
   const finished = new Map<string, number[]>()
   const cleared: number[] = []
   const epochs: number[] = []
+  /** When Redis's clock was set forward, and by how much. */
+  const jumps: { time: number; by: number }[] = []
   const entries: { time: number; change: Change }[] = []
   const failovers: { time: number; since: number }[] = []
   let seen = 1
@@ -176,8 +179,17 @@ export function createJudge(world: World, database: Database, server: RedisServe
     asked - heard >= patience && (cutOff || asked - availableSince >= 0.9 * second)
 
   /** It came after its lease, or long after the beginning of an epoch that its mark was not asked for in. */
-  const stalled = ({ lease, asked = Infinity }: MarkRecord, committed: number): boolean =>
-    committed >= lease || epochs.some((began) => began > asked && committed > began + second)
+  function stalled({ time, lease, asked = Infinity }: MarkRecord, committed: number): boolean {
+    const late = epochs.filter((began) => began > asked)
+    return (
+      committed + forward(time, committed) >= lease ||
+      late.some((began) => committed + forward(began, committed) > began + second)
+    )
+  }
+
+  /** How far Redis's clock was set forward in that time: leases, and an epoch's first second, end sooner. */
+  const forward = (from: number, to: number): number =>
+    jumps.filter(({ time }) => time >= from && time <= to).reduce((sum, { by }) => sum + by, 0)
 
   /** What told of the write went to a server that was replaced by one that lacks it. */
   function failoverHid(read: Read, record: WriteRecord, committed: number): boolean {
@@ -192,8 +204,14 @@ export function createJudge(world: World, database: Database, server: RedisServe
     })
   }
 
-  function judge(read: Read): void {
+  function judge(given: Read): void {
     follow()
+    const { form = '' } = given
+    if (!given.body.startsWith(`${form}{`)) {
+      blame(given, 'which is of another form')
+      return
+    }
+    const read = { ...given, body: given.body.slice(form.length) }
     const all = states.get(read.key)!
     let current = all.length - 1
     while (all[current]!.time > read.arrived) current -= 1
@@ -254,8 +272,8 @@ export function createJudge(world: World, database: Database, server: RedisServe
   function judgeExactness(read: Read, exact: boolean): void {
     const held = copies.get(read.instance) ?? new Map<string, { from: number; known: number }>()
     copies.set(read.instance, held)
-    const { key, status, arrived, answered } = read
-    const copy = held.get(key)
+    const { key, form, status, arrived, answered } = read
+    const copy = held.get(`${form} ${key}`)
     const touched = (from: number) =>
       entries.some(
         ({ time, change }) =>
@@ -263,8 +281,8 @@ export function createJudge(world: World, database: Database, server: RedisServe
       )
     const disturbed = arrived < disturbedUntil
     const from = Math.max(copy?.from ?? 0, arrived)
-    if (/hit|stored/.test(status)) held.set(key, { from, known: answered })
-    else held.delete(key)
+    if (/hit|stored/.test(status)) held.set(`${form} ${key}`, { from, known: answered })
+    else held.delete(`${form} ${key}`)
     if (!exact || disturbed) return
     if (/bypass/.test(status)) blame(read, 'past a cache that nothing kept from being used')
     else if (/fwd=miss/.test(status) && copy && copy.known <= arrived && !touched(copy.from)) {
@@ -298,6 +316,8 @@ export function createJudge(world: World, database: Database, server: RedisServe
     /** An instance has nothing left of what it held. */
     forget: (instance: string) => void copies.delete(instance),
     failover: (since: number) => void failovers.push({ time: world.now, since }),
+    /** Redis's clock was set, by so much. */
+    clockSet: (by: number) => void (by > 0 && jumps.push({ time: world.now, by })),
   }
 }
 

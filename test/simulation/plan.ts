@@ -1,7 +1,7 @@
 import type { DatabaseKind } from './database.ts'
 import { keys } from './instance.ts'
 import { createRandom, type Random } from './random.ts'
-import { scene } from './scene.ts'
+import { type Step, scene } from './scene.ts'
 
 /** Something that is done to the world at a moment (milliseconds from its beginning). */
 export interface Operation {
@@ -11,6 +11,8 @@ export interface Operation {
   instance: number
   key: string
   row: number
+  /** The form in which an answer is asked for: JSON where none is named. */
+  form?: 'csv' | undefined
   /** Milliseconds that a fault lasts. */
   lasts: number
   /** It is done when somebody next takes this step, and so many milliseconds later. */
@@ -19,23 +21,6 @@ export interface Operation {
   /** On whose behalf, where a chooser chooses who goes on. */
   actor?: string
 }
-
-/** A step of the protocol: a script at Redis, or what the database does. */
-export const steps = [
-  'cache:attach',
-  'cache:entriesSince',
-  'cache:mark',
-  'cache:isMarked',
-  'cache:finish',
-  'cache:store',
-  'cache:load',
-  'query',
-  'outbox row',
-  'commit',
-  'outbox read',
-] as const
-
-export type Step = (typeof steps)[number]
 
 /** How long a message travels: its mean, how often it is slow, and how long then at most. */
 export interface Latency {
@@ -180,7 +165,8 @@ function operationsOf(
     const kind = faulty ? random.pick(dangers.kinds) : workOf(random, writeRate)
     const key = hot !== undefined && random.chance(0.8) ? hot : random.pick(keys)
     const [instance, row] = [random.below(count), 1 + random.below(3)]
-    const operation = { at, kind, instance, row, key, lasts: lastsOf(random, kind) }
+    const form = random.chance(0.1) ? ('csv' as const) : undefined
+    const operation = { at, kind, instance, row, key, form, lasts: lastsOf(random, kind) }
     const added =
       faulty && random.chance(dangers.scenes)
         ? scene(random, operation, { count, kinds: dangers.kinds, lastsOf })

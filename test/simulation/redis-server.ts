@@ -17,6 +17,9 @@ export interface ServerConnection {
   close: () => void
 }
 
+/** Commands that change nothing. */
+const readOnly = new Set(['GET', 'INFO', 'cache:entriesSince', 'cache:isMarked', 'cache:server'])
+
 /** Scripts without this flag are refused by a server whose memory is full. */
 const allowedWhenFull = /^#!lua .*allow-oom/
 
@@ -56,6 +59,7 @@ export function createRedisServer(world: World) {
       const reply = script ? evaluate(script, run, keys, argv) : run(name, [...keys, ...argv])
       for (const listener of listeners) listener(command, reply)
       world.reached(name)
+      world.touch('redis', !readOnly.has(name))
       return reply
     } catch (error) {
       if (!(error instanceof LuaError)) throw error

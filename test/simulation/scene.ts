@@ -1,6 +1,22 @@
-import type { FaultKind, Operation, OperationKind, Step } from './plan.ts'
-import { steps } from './plan.ts'
+import type { FaultKind, Operation, OperationKind } from './plan.ts'
 import type { Random } from './random.ts'
+
+/** A step of the protocol: a script at Redis, or what the database does. */
+export const steps = [
+  'cache:attach',
+  'cache:entriesSince',
+  'cache:mark',
+  'cache:isMarked',
+  'cache:finish',
+  'cache:store',
+  'cache:load',
+  'query',
+  'outbox row',
+  'commit',
+  'outbox read',
+] as const
+
+export type Step = (typeof steps)[number]
 
 export interface SceneOptions {
   /** How many instances there are. */

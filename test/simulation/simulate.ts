@@ -82,6 +82,7 @@ function schedule({ operations, length }: Plan, { world, judge }: Parts, doing: 
     if (isFault(kind)) {
       world.trace('world', `${kind}${lasts > 0 ? ` for ${lasts.toFixed(0)} ms` : ''}`)
       judge.disturb(world.now + lasts)
+      world.touch('everything', true)
     }
     doing[kind](operation)
   }

@@ -32,8 +32,14 @@ interface Event {
   cancelled: boolean
 }
 
-/** Chooses one of the actors that can go on; see `walk.ts`. */
-export type Chooser = (actors: string[]) => string
+/** What an event has read (false) or changed (true), by name. */
+export type Footprint = Map<string, boolean>
+
+/**
+ * Chooses one of the actors that can go on, or none to end the history; see `walk.ts`. It is told what has
+ * been read and changed since it chose last.
+ */
+export type Chooser = (actors: string[], touched: Footprint) => string | undefined
 
 /** Milliseconds from now within which what happens counts as happening now, where a chooser chooses. */
 const turn = 0.2
@@ -63,6 +69,7 @@ export function createWorld(seed: number, choose?: Chooser) {
   const lines: TraceLine[] = []
   let tracing = false
   let actor = ''
+  let touched: Footprint = new Map()
   /** What waits for a step of somebody. */
   const armed: { step: string; work: () => void }[] = []
 
@@ -119,17 +126,30 @@ export function createWorld(seed: number, choose?: Chooser) {
       if (head === undefined || event.order < head.order) heads.set(event.actor, event)
     }
     if (heads.size === 0) return pop()
-    const mine = heads.get(actor)
-    const goesOn = mine?.owner?.isInstance === true
-    const actors = [...heads.keys()].sort()
-    const chosen = goesOn ? mine : heads.get(actors.length > 1 ? choose(actors) : actors[0]!)!
+    let chosen = heads.get(actor)
+    if (chosen?.owner?.isInstance !== true) {
+      const footprint = touched
+      touched = new Map()
+      chosen = heads.get(choose([...heads.keys()].sort(), footprint) ?? '')
+    }
+    if (chosen === undefined) return undefined
     heap.splice(heap.indexOf(chosen), 1)
     heap.sort((a, b) => (before(a, b) ? -1 : 1))
     return chosen
   }
 
+  /** An event reads something, or changes it. */
+  function touch(name: string, changes: boolean): void {
+    if (choose !== undefined) touched.set(name, changes || touched.get(name) === true)
+  }
+
   /** Runs until nothing is left, somebody stops it, or so many steps are done. */
   async function run(maxSteps: number): Promise<void> {
+    await goOn(maxSteps)
+    choose?.([], touched)
+  }
+
+  async function goOn(maxSteps: number): Promise<void> {
     while (!stopped && steps < maxSteps) {
       const event = choose === undefined ? pop() : popChosen(choose)
       if (event === undefined) return
@@ -144,6 +164,7 @@ export function createWorld(seed: number, choose?: Chooser) {
       now = choose === undefined ? event.time : Math.max(now, event.time) + instant
       actor = event.actor
       steps += 1
+      if (owner?.isInstance) touch(owner.name, true)
       event.work()
       await drained()
     }
@@ -186,6 +207,7 @@ export function createWorld(seed: number, choose?: Chooser) {
     trace,
     onStep,
     reached,
+    touch,
     /** A sequence of its own for each name, so that one more event here changes nothing elsewhere. */
     randomOf,
     stop: () => {
