@@ -45,7 +45,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   let server = ''
   let owner = ''
   let node: unknown
-  /** When Redis last answered while the cache was out of use: the present outage is younger. */
+  /** When Redis last answered while the cache was out of use: an outage of now is younger. */
   let lastReply = -Infinity
 
   const connection = createConnection({
@@ -183,9 +183,10 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   /**
-   * A write that cannot be marked waits until every other instance must have noticed the outage. It counts
-   * from the beginning of the outage, which may be later than the loss by this instance: others may have
-   * used the cache until then. After the wait the outbox is enough.
+   * A write that cannot be marked waits until every other instance must have noticed the outage. That
+   * counts from the last reply, which may be later than the loss by this instance: others may have used the
+   * cache until then. After the wait the outbox is enough. It is enough too where there is no epoch, which
+   * nobody begins for so long.
    */
   async function mark(change: Change): Promise<Mark> {
     const id = runtime.token()
@@ -197,9 +198,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       const placed = reply === 1
       // No clock: Redis was flushed and nobody has noticed. The mark waits for the new epoch.
       if (reply === null && connection.open) lose()
-      const outage = Math.max(connection.lostAt, Math.min(lastReply, began))
-      const allNoticed = runtime.now() - outage >= waits.unmarked
-      if (placed || allNoticed) return { id, change, placed, since }
+      const from = reply === null ? began : Math.max(connection.lostAt, lastReply)
+      if (placed || runtime.now() - from >= waits.unmarked) return { id, change, placed, since }
       await runtime.sleep(waits.retryMark)
     }
   }
