@@ -40,7 +40,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   const prefix = prefixOf(hashTag)
   const commands = defineScripts(client, prefix)
   const nodeOfSlot = slotNode(client, prefix)
-  const timed = <T>(command: Promise<T>) => withTimeout(command, undefined, runtime)
+  const timed = <T>(command: Promise<T>) => withTimeout(command, undefined, runtime, onReply)
   let lastClock = ''
   let server = ''
   let owner = ''
@@ -60,6 +60,10 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     },
   })
 
+  function onReply(): void {
+    if (!connection.open) lastReply = runtime.now()
+  }
+
   function lose(error?: unknown): void {
     connection.lose(/WRONGTYPE|user_script|Error running script/.test(String(error)))
   }
@@ -67,9 +71,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   /** Waits for a command; a failure takes the cache out of use and gives undefined. */
   async function attempt<T>(command: Promise<T>): Promise<T | undefined> {
     try {
-      const reply = await timed(command)
-      if (!connection.open) lastReply = runtime.now()
-      return reply
+      return await timed(command)
     } catch (error) {
       lose(error)
       return undefined
@@ -152,7 +154,6 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     if (client.status !== 'ready') return false
     const name = await dataset()
     server = (await timed(commands.server())) as string
-    lastReply = runtime.now()
     owner = `${server}/${name}`
     const epoch = runtime.token()
     const flag = reset ? 'reset' : ''
@@ -169,9 +170,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   watchConnections(client, () => connection.close())
-  client.on('ready', () => {
-    lastReply = runtime.now()
-  })
+  client.on('ready', onReply)
   const stopIdentifying = runtime.every(waits.identify, () => void identify())
   connection.start()
 

@@ -1,7 +1,8 @@
-import { type Change, parseChange, touches } from '../../plugins/cache/tags.ts'
+import { parseChange } from '../../plugins/cache/tags.ts'
 import { waits } from '../../plugins/cache/waits.ts'
 import type { Database } from './database.ts'
-import { answerOf, keys, tagsOfKey } from './instance.ts'
+import { createExactness } from './exactness.ts'
+import { answerOf, keys } from './instance.ts'
 import type { Reply } from './redis-data.ts'
 import type { Command, RedisServer } from './redis-server.ts'
 import type { World } from './world.ts'
@@ -12,6 +13,7 @@ export type Exception =
   | 'a commit that stalls'
   | 'a failover behind a proxy'
   | 'data loaded past the API'
+  | 'SQL by hand without an outbox row'
 
 export interface Violation {
   time: number
@@ -90,7 +92,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
   const epochs: number[] = []
   /** When Redis's clock was set forward, and by how much. */
   const jumps: { time: number; by: number }[] = []
-  const entries: { time: number; change: Change }[] = []
+  const exactness = createExactness()
   const failovers: { time: number; since: number }[] = []
   let seen = 1
   let disturbedUntil = recovery
@@ -106,10 +108,10 @@ export function createJudge(world: World, database: Database, server: RedisServe
     const { now: time } = world
     if (name === 'cache:mark' && reply === 1) {
       marks.set(argv[0]!, { time, lease: time + waits.lease })
-      entries.push({ time, change: parseChange(argv[1]!) })
+      exactness.entry(time, parseChange(argv[1]!))
     } else if (name === 'cache:finish' && typeof reply === 'number') {
       const change = parseChange(argv[1]!)
-      entries.push({ time, change })
+      exactness.entry(time, change)
       if (change === '*') cleared.push(time)
       const mark = argv[0]!
       checkChange(mark, argv[1]!)
@@ -120,7 +122,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
     } else if (name === 'cache:attach' && reply === `${argv[0]} 0 -`) {
       cleared.push(time)
       epochs.push(time)
-      entries.push({ time, change: '*' })
+      exactness.entry(time, '*')
     }
   }
 
@@ -159,7 +161,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
     if (failoverHid(read, record, committed)) return 'a failover behind a proxy'
     if (read.arrived >= appliedAt(record, committed)) return undefined
     const latest = Math.max(committed, disturbedUntil - recovery) + relayed
-    if (record.past === 'nowhere') return server && 'data loaded past the API'
+    if (record.past === 'nowhere') return server && 'SQL by hand without an outbox row'
     if (record.past) return read.arrived < latest ? 'data loaded past the API' : undefined
     const [id, reach] = [...record.marks].at(-1) ?? []
     if (id === undefined || reach === undefined) return undefined
@@ -264,40 +266,14 @@ export function createJudge(world: World, database: Database, server: RedisServe
     world.stop()
   }
 
-  // ---- Exactness: no answer is made anew without a reason.
-
-  /** By instance and key: from when on an entry would touch the copy, and since when it is known. */
-  const copies = new Map<string, Map<string, { from: number; known: number }>>()
-
-  function judgeExactness(read: Read, exact: boolean): void {
-    const held = copies.get(read.instance) ?? new Map<string, { from: number; known: number }>()
-    copies.set(read.instance, held)
-    const { key, form, status, arrived, answered } = read
-    const copy = held.get(`${form} ${key}`)
-    const touched = (from: number) =>
-      entries.some(
-        ({ time, change }) =>
-          time >= from && time <= read.answered && touches(change, { key, tags: tagsOfKey(key) }),
-      )
-    const disturbed = arrived < disturbedUntil
-    const from = Math.max(copy?.from ?? 0, arrived)
-    if (/hit|stored/.test(status)) held.set(`${form} ${key}`, { from, known: answered })
-    else held.delete(`${form} ${key}`)
-    if (!exact || disturbed) return
-    if (/bypass/.test(status)) blame(read, 'past a cache that nothing kept from being used')
-    else if (/fwd=miss/.test(status) && copy && copy.known <= arrived && !touched(copy.from)) {
-      blame(read, 'made anew though nothing had touched it')
-    } else if (/fwd=miss$/.test(status) && !touched(arrived - waits.lease)) {
-      blame(read, 'and did not store it though nothing touched it')
-    }
-  }
-
   return {
     violations,
     exceptions,
     judge(read: Read, exact: boolean): void {
       judge(read)
-      if (violations.length === 0) judgeExactness(read, exact)
+      if (violations.length > 0) return
+      const why = exactness.judge(read, exact && read.arrived >= disturbedUntil)
+      if (why !== undefined) blame(read, why)
     },
     /** A write begins. */
     begin: (write: number, past?: Past) => void writes.set(write, { past, marks: new Map() }),
@@ -314,7 +290,7 @@ export function createJudge(world: World, database: Database, server: RedisServe
       disturbedUntil = Math.max(disturbedUntil, until + recovery)
     },
     /** An instance has nothing left of what it held. */
-    forget: (instance: string) => void copies.delete(instance),
+    forget: exactness.forget,
     failover: (since: number) => void failovers.push({ time: world.now, since }),
     /** Redis's clock was set, by so much. */
     clockSet: (by: number) => void (by > 0 && jumps.push({ time: world.now, by })),

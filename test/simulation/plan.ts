@@ -70,6 +70,18 @@ export const faultKinds = [
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]
+
+/** What loses Redis or its data, and with them the most. */
+const losing: FaultKind[] = [
+  'redis flushed',
+  'redis restarted empty',
+  'redis restarted from a snapshot',
+  'redis failed over',
+  'redis failed over behind a proxy',
+  'redis paused',
+  'connections cut',
+]
+
 export type WorkKind =
   | 'read'
   | 'write'
@@ -136,7 +148,8 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
 function dangersOf(random: Random, redis: boolean, faults?: readonly FaultKind[]): Dangers {
   const single = faults !== undefined || random.chance(0.35)
   const some = random.pick([0.1, 0.3])
-  const chosen = single ? [random.pick(faultKinds)] : faultKinds.filter(() => random.chance(some))
+  const one = random.chance(0.5) ? random.pick(losing) : random.pick(faultKinds)
+  const chosen = single ? [one] : faultKinds.filter(() => random.chance(some))
   const kinds = [...(faults ?? chosen)].filter(
     (kind) => redis || !/redis|link|connec|value/.test(kind),
   )

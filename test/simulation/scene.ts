@@ -1,22 +1,20 @@
 import type { FaultKind, Operation, OperationKind } from './plan.ts'
 import type { Random } from './random.ts'
 
-/** A step of the protocol: a script at Redis, or what the database does. */
-export const steps = [
+/** Steps of a write, in their order: at Redis, and what the database does. */
+const writeSteps = ['cache:mark', 'outbox row', 'cache:isMarked', 'commit', 'cache:finish'] as const
+
+const otherSteps = [
   'cache:attach',
   'cache:entriesSince',
-  'cache:mark',
-  'cache:isMarked',
-  'cache:finish',
   'cache:store',
   'cache:load',
   'query',
-  'outbox row',
-  'commit',
   'outbox read',
 ] as const
 
-export type Step = (typeof steps)[number]
+/** A step of the protocol, for which an operation may wait. */
+export type Step = (typeof writeSteps | typeof otherSteps)[number]
 
 export interface SceneOptions {
   /** How many instances there are. */
@@ -44,15 +42,15 @@ export function scene(
   })
   const times = <T>(number: number, of: () => T): T[] => Array.from({ length: number }, of)
   const soon = () => random.between(0, random.pick([15, 60, 600, 1300]))
-  const step = (): Step => random.pick(steps)
+  const step = (): Step => random.pick<Step>(random.chance(0.6) ? writeSteps : otherSteps)
   const short = () => random.between(0, random.pick([0.5, 5, 40]))
 
   const writing = random.chance(0.1) ? 'a write past the API' : 'write'
   const hits = random.chance(0.6) ? { waitsFor: step(), delay: short() * 0.1 } : {}
-  const slow = random.chance(0.35) ? random.pick([150, 700, 1200, 2500]) : 0
+  const slow = random.chance(0.45) ? random.pick([150, 700, 700, 1200, 2500]) : 0
   const operations = [
     ...times(count, () => make('read', at - random.between(1, 60))),
-    make(writing, at - random.between(0, 'waitsFor' in hits ? 8 : 120)),
+    make(writing, 'waitsFor' in hits ? at + random.between(0, 3) : at - random.between(0, 120)),
     { ...fault, ...hits },
     ...times(3, () => make('read', at + soon())),
     ...times(4, () => make('read', over + soon())),
