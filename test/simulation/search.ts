@@ -1,4 +1,4 @@
-import type { Exception } from './judge.ts'
+import type { Exception } from './exceptions.ts'
 import { type Plan, type PlanOptions, planOf } from './plan.ts'
 import { type Outcome, simulate } from './simulate.ts'
 

@@ -1,4 +1,5 @@
 import type { Cancel, Runtime } from '../../plugins/cache/runtime.ts'
+import { createQueue } from './queue.ts'
 import { createRandom, type Random } from './random.ts'
 
 /*
@@ -61,7 +62,7 @@ const beginning = 1_764_160_000_000
 const drained = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 export function createWorld(seed: number, choose?: Chooser) {
-  const heap: Event[] = []
+  const queue = createQueue<Event>()
   let now = 0
   let order = 0
   let steps = 0
@@ -73,42 +74,12 @@ export function createWorld(seed: number, choose?: Chooser) {
   /** What waits for a step of somebody. */
   const armed: { step: string; work: () => void }[] = []
 
-  const before = (a: Event, b: Event) => a.time < b.time || (a.time === b.time && a.order < b.order)
-
-  function push(event: Event): void {
-    let at = heap.push(event) - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (!before(event, heap[parent]!)) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = event
-  }
-
-  function pop(): Event | undefined {
-    const first = heap[0]
-    const last = heap.pop()
-    if (first === undefined || last === undefined || heap.length === 0) return first
-    let at = 0
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child += 1
-      if (!before(heap[child]!, last)) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = last
-    return first
-  }
-
   /** Has `owner` do `work` after so many milliseconds of the world. */
   function schedule(delay: number, owner: Process | null, work: () => void): Cancel {
     order += 1
     const time = now + Math.max(0, delay)
     const event = { time, order, owner, actor, work, cancelled: false }
-    push(event)
+    queue.push(event)
     return () => {
       event.cancelled = true
     }
@@ -120,12 +91,12 @@ export function createWorld(seed: number, choose?: Chooser) {
    */
   function popChosen(choose: Chooser): Event | undefined {
     const heads = new Map<string, Event>()
-    for (const event of heap) {
+    for (const event of queue.all) {
       if (event.time > now + turn || event.cancelled || event.owner?.alive === false) continue
       const head = heads.get(event.actor)
       if (head === undefined || event.order < head.order) heads.set(event.actor, event)
     }
-    if (heads.size === 0) return pop()
+    if (heads.size === 0) return queue.pop()
     let chosen = heads.get(actor)
     if (chosen?.owner?.isInstance !== true) {
       const footprint = touched
@@ -133,8 +104,7 @@ export function createWorld(seed: number, choose?: Chooser) {
       chosen = heads.get(choose([...heads.keys()].sort(), footprint) ?? '')
     }
     if (chosen === undefined) return undefined
-    heap.splice(heap.indexOf(chosen), 1)
-    heap.sort((a, b) => (before(a, b) ? -1 : 1))
+    queue.remove(chosen)
     return chosen
   }
 
@@ -151,14 +121,14 @@ export function createWorld(seed: number, choose?: Chooser) {
 
   async function goOn(maxSteps: number): Promise<void> {
     while (!stopped && steps < maxSteps) {
-      const event = choose === undefined ? pop() : popChosen(choose)
+      const event = choose === undefined ? queue.pop() : popChosen(choose)
       if (event === undefined) return
       if (event.cancelled || event.owner?.alive === false) continue
       const { owner } = event
       if (owner !== null && owner.pausedUntil > event.time) {
         // It finds what came meanwhile in the order in which it came.
         event.time = owner.pausedUntil
-        push(event)
+        queue.push(event)
         continue
       }
       now = choose === undefined ? event.time : Math.max(now, event.time) + instant
