@@ -86,6 +86,23 @@ t.test(
   },
 )
 
+t.test('a version noted before a failover is not taken for one of the new server', async (t) => {
+  const id = { key: 'id=1', instance: 1 }
+  const { lines, violations, exceptions } = await run([
+    { at: 1985, kind: 'commits stall', lasts: 85 },
+    // The replica has the mark of this write, and its end gets the position of the next one's mark.
+    { at: 1990, kind: 'write' },
+    { at: 2000, kind: 'redis failed over behind a proxy', lasts: 60 },
+    { at: 2010, kind: 'write', row: 2 },
+    { at: 2020, kind: 'read', ...id },
+    { at: 2022.5, kind: 'an instance paused', instance: 1, lasts: 75 },
+    ...readsOf(1, 2110, 2400).map((read) => ({ ...read, ...id })),
+  ])
+  t.same(violations, [])
+  t.equal(exceptions.size, 0, 'no read was stale')
+  t.match(lines.map(({ what }) => what).join('\n'), /store "id=1".*-> null/)
+})
+
 t.test('exception 1: a writer that alone cannot reach Redis', async (t) => {
   const { violations, exceptions } = await run([
     { at: 2000, kind: 'a link stalled', instance: 1, lasts: 6000 },
@@ -128,4 +145,17 @@ t.test('exception 4: data loaded past the API, until the outbox is read', async 
   ])
   t.same(violations, [])
   t.ok(exceptions.get('data loaded past the API'), 'it happens')
+})
+
+t.test('exception 4: SQL by hand without an outbox row, until the cache is emptied', async (t) => {
+  const { violations, exceptions, lines } = await run([
+    { at: 2300, kind: 'a write past the API, untold' },
+    ...readsOf(0, 2301, 4000),
+    { at: 4000, kind: 'redis flushed' },
+    ...readsOf(0, 4001, 7000),
+  ])
+  t.same(violations, [])
+  t.ok(exceptions.get('SQL by hand without an outbox row'), 'it happens')
+  const stale = lines.filter(({ what }) => what.includes('SQL by hand'))
+  t.ok(stale.every(({ time }) => time < 4010), 'and is over then')
 })
