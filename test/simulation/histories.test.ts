@@ -157,5 +157,8 @@ t.test('exception 4: SQL by hand without an outbox row, until the cache is empti
   t.same(violations, [])
   t.ok(exceptions.get('SQL by hand without an outbox row'), 'it happens')
   const stale = lines.filter(({ what }) => what.includes('SQL by hand'))
-  t.ok(stale.every(({ time }) => time < 4010), 'and is over then')
+  t.ok(
+    stale.every(({ time }) => time < 4010),
+    'and is over then',
+  )
 })

@@ -44,29 +44,38 @@ export function scene(
   const soon = () => random.between(0, random.pick([15, 60, 600, 1300]))
   const step = (): Step => random.pick<Step>(random.chance(0.6) ? writeSteps : otherSteps)
   const short = () => random.between(0, random.pick([0.5, 5, 40]))
+  const another = () => ({ row: 1 + random.below(3) })
+  const sometimes = (probability: number, of: () => Operation[]) =>
+    random.chance(probability) ? of() : []
 
   const writing = random.chance(0.1) ? 'a write past the API' : 'write'
   const hits = random.chance(0.6) ? { waitsFor: step(), delay: short() * 0.1 } : {}
-  const slow = random.chance(0.45) ? random.pick([150, 700, 700, 1200, 2500]) : 0
-  const operations = [
+  const begins = 'waitsFor' in hits ? at + random.between(0, 3) : at - random.between(0, 120)
+  return [
     ...times(count, () => make('read', at - random.between(1, 60))),
-    make(writing, 'waitsFor' in hits ? at + random.between(0, 3) : at - random.between(0, 120)),
+    make(writing, begins),
     { ...fault, ...hits },
     ...times(3, () => make('read', at + soon())),
     ...times(4, () => make('read', over + soon())),
     ...times(3, () => make('read', at, { waitsFor: 'commit', delay: short() })),
+    ...sometimes(0.7, () => [make('write', over + random.between(-300, 260))]),
+    ...sometimes(0.3, () => [make('write', at, { waitsFor: step(), delay: short() })]),
+    ...sometimes(0.3, () =>
+      times(2, () => make('write', random.between(at, over + 20), another())),
+    ),
+    ...sometimes(0.5, () => times(count + 1, () => make('read', over + random.between(900, 4000)))),
+    ...sometimes(0.3, () => {
+      const kind = random.pick(kinds)
+      const again = { lasts: lastsOf(random, kind), waitsFor: step(), delay: short() }
+      return [make(kind, over - random.between(0, 20), again)]
+    }),
+    ...sometimes(0.45, () => {
+      const slow = random.pick([150, 700, 700, 1200, 2500])
+      const kind = random.pick(['commits stall', 'the database freezes'] as const)
+      return [
+        make(kind, at - 10, { lasts: slow, ...(random.chance(0.3) && hits) }),
+        ...times(6, () => make('read', at + random.between(0, slow + 60))),
+      ]
+    }),
   ]
-  if (random.chance(0.7)) operations.push(make('write', over + random.between(-300, 260)))
-  if (random.chance(0.3)) operations.push(make('write', at, { waitsFor: step(), delay: short() }))
-  if (random.chance(0.3)) {
-    const kind = random.pick(kinds)
-    const again = { lasts: lastsOf(random, kind), waitsFor: step(), delay: short() }
-    operations.push(make(kind, over - random.between(0, 20), again))
-  }
-  if (slow > 0) {
-    const kind = random.pick(['commits stall', 'the database freezes'] as const)
-    operations.push(make(kind, at - 10, { lasts: slow, ...(random.chance(0.3) && hits) }))
-    operations.push(...times(6, () => make('read', at + random.between(0, slow + 60))))
-  }
-  return operations
 }
