@@ -37,14 +37,16 @@ export function smallWorlds(): SmallWorld[] {
     worlds.push({ ...world, name: `${world.database}, ${world.warm ? 'warm' : 'cold'}, ${name}` })
   const write = { kind: 'write', instance: 0 } as const
   const read = { kind: 'read', instance: 1 } as const
-  for (const database of ['sqlite', 'mssql'] as const) {
-    for (const warm of [false, true]) {
-      const world = { database, warm }
-      add({ ...world, actors: [write, read] }, 'a write and a read elsewhere')
-      add({ ...world, actors: [write, { ...read, instance: 0 }] }, 'a write and a read there')
-      for (const fault of faults) {
-        add({ ...world, actors: [write, read], fault }, `a write, a read, ${fault}`)
-      }
+  const bases = (['sqlite', 'mssql'] as const).flatMap((database) =>
+    [false, true].map((warm) => ({ database, warm })),
+  )
+  for (const base of bases) {
+    add({ ...base, actors: [write, read] }, 'a write and a read elsewhere')
+    add({ ...base, actors: [write, { ...read, instance: 0 }] }, 'a write and a read there')
+  }
+  for (const fault of faults) {
+    for (const base of bases) {
+      add({ ...base, actors: [write, read], fault }, `a write, a read, ${fault}`)
     }
   }
   const cold = { database: 'mssql', warm: false } as const
