@@ -30,6 +30,8 @@ interface Event {
   /** On whose behalf: that of the event which scheduled it. */
   actor: string
   work: () => void
+  /** What comes before it has happened. By time alone that is always so; a chooser has to respect it. */
+  ready: (() => boolean) | undefined
   cancelled: boolean
 }
 
@@ -75,10 +77,15 @@ export function createWorld(seed: number, choose?: Chooser) {
   const armed: { step: string; work: () => void }[] = []
 
   /** Has `owner` do `work` after so many milliseconds of the world. */
-  function schedule(delay: number, owner: Process | null, work: () => void): Cancel {
+  function schedule(
+    delay: number,
+    owner: Process | null,
+    work: () => void,
+    ready?: () => boolean,
+  ): Cancel {
     order += 1
     const time = now + Math.max(0, delay)
-    const event = { time, order, owner, actor, work, cancelled: false }
+    const event = { time, order, owner, actor, work, ready, cancelled: false }
     queue.push(event)
     return () => {
       event.cancelled = true
@@ -93,6 +100,7 @@ export function createWorld(seed: number, choose?: Chooser) {
     const heads = new Map<string, Event>()
     for (const event of queue.all) {
       if (event.time > now + turn || event.cancelled || event.owner?.alive === false) continue
+      if (event.ready?.() === false) continue
       const head = heads.get(event.actor)
       if (head === undefined || event.order < head.order) heads.set(event.actor, event)
     }
