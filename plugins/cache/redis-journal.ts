@@ -47,6 +47,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   let node: unknown
   /** When Redis last answered while the cache was out of use: an outage of now is younger. */
   let lastReply = -Infinity
+  /** When this process was last known to run. */
+  let lastTick = runtime.now()
 
   const connection = createConnection({
     attach,
@@ -62,6 +64,13 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
 
   function onReply(): void {
     if (!connection.open) lastReply = runtime.now()
+  }
+
+  /** A process that stood still does not know how long Redis was silent: that counts from now on. */
+  function tick(): void {
+    const now = runtime.now()
+    if (now - lastTick > 2 * waits.identify) lastReply = now
+    lastTick = now
   }
 
   function lose(error?: unknown): void {
@@ -164,6 +173,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
 
   /** Notices a failover behind a proxy: it breaks no connection, and only the identity changes. */
   async function identify(): Promise<void> {
+    tick()
     if (!connection.open) return
     const present = await attempt(commands.server())
     if (present !== undefined && present !== server) lose()
@@ -197,6 +207,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       const placed = reply === 1
       // No clock: Redis was flushed and nobody has noticed. The mark waits for the new epoch.
       if (reply === null && connection.open) lose()
+      tick()
       const from = reply === null ? began : Math.max(connection.lostAt, lastReply)
       if (placed || runtime.now() - from >= waits.unmarked) return { id, change, placed, since }
       await runtime.sleep(waits.retryMark)

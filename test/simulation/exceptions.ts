@@ -137,7 +137,9 @@ export function createExceptions(
     const [id, reach] = [...record.marks].at(-1) ?? []
     if (id === undefined || reach === undefined) return undefined
     const mark = marks.get(id)
-    if (mark !== undefined) return stalled(mark, committed) ? 'a commit that stalls' : undefined
+    // One that its writer does not know to be there is never asked for.
+    if (mark?.asked)
+      return stalled(mark, mark.asked, committed) ? 'a commit that stalls' : undefined
     if (read.arrived >= latest) return undefined
     if (alone(reach)) return 'a writer alone without redis'
     return lateWithoutMark(reach, committed) ? 'a commit that stalls' : undefined
@@ -152,7 +154,7 @@ export function createExceptions(
     asked - heard >= patience && (cutOff || asked - availableSince >= 0.9 * second)
 
   /** It came after its lease, or long after the beginning of an epoch that its mark was not asked for in. */
-  function stalled({ time, lease, asked = Infinity }: MarkRecord, committed: number): boolean {
+  function stalled({ time, lease }: MarkRecord, asked: number, committed: number): boolean {
     const late = epochs.filter((began) => began > asked)
     return (
       committed + forward(time, committed) >= lease ||

@@ -86,6 +86,18 @@ t.test(
   },
 )
 
+t.test('a writer that stood still tries to mark again', async (t) => {
+  const { lines, violations, exceptions } = await run([
+    { at: 2000, kind: 'redis restarted empty', lasts: 300 },
+    { at: 2000.1, kind: 'write' },
+    { at: 2001, kind: 'an instance paused', lasts: 6000 },
+    ...readsOf(1, 4000, 8200),
+  ])
+  t.same(violations, [])
+  t.equal(exceptions.size, 0, 'no read was stale')
+  t.match(lines.map(({ what }) => what).join('\n'), /write 2 is done {"placed":true/)
+})
+
 t.test('a version noted before a failover is not taken for one of the new server', async (t) => {
   const id = { key: 'id=1', instance: 1 }
   const { lines, violations, exceptions } = await run([

@@ -1,10 +1,13 @@
-/** What has a time, and an order among all of one time. */
+/** What has a time, the time at which it was due, and an order among all of one time. */
 interface Timed {
   time: number
+  due: number
   order: number
 }
 
-const before = (a: Timed, b: Timed) => a.time < b.time || (a.time === b.time && a.order < b.order)
+const before = (a: Timed, b: Timed) =>
+  a.time < b.time ||
+  (a.time === b.time && (a.due < b.due || (a.due === b.due && a.order < b.order)))
 
 /** Events by their time, the earliest first (a binary heap). */
 export function createQueue<T extends Timed>() {

@@ -24,6 +24,8 @@ export interface Process {
 
 interface Event {
   time: number
+  /** When it would have happened, had its owner not been paused. */
+  due: number
   order: number
   /** Who takes it: not while it is paused, and never when it is dead. */
   owner: Process | null
@@ -85,7 +87,7 @@ export function createWorld(seed: number, choose?: Chooser) {
   ): Cancel {
     order += 1
     const time = now + Math.max(0, delay)
-    const event = { time, order, owner, actor, work, ready, cancelled: false }
+    const event = { time, due: time, order, owner, actor, work, ready, cancelled: false }
     queue.push(event)
     return () => {
       event.cancelled = true
