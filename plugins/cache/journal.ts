@@ -2,9 +2,6 @@ import type { pack } from './entry.ts'
 import type { JournalEntry, Version } from './replica.ts'
 import type { CacheKey, Change } from './tags.ts'
 
-/** How long a mark stands if its write never ends, in milliseconds. */
-export const markLease = 10_000
-
 /** A write under way. Until it is finished, no answer from before the mark that it touches is served, and
  * none is stored. */
 export interface Mark {

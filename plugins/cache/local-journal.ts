@@ -1,8 +1,9 @@
 import { enqueue, notifyAll, type Waiters } from './batches.ts'
-import { type Journal, type JournalEvents, markLease } from './journal.ts'
+import type { Journal, JournalEvents } from './journal.ts'
 import type { Replica } from './replica.ts'
 import { type Runtime, systemRuntime } from './runtime.ts'
 import { type Change, everything, touches } from './tags.ts'
+import { waits } from './waits.ts'
 
 /**
  * Rule 9. The journal of a process that shares its cache with no other. `foreignVersion` is a number that
@@ -64,7 +65,7 @@ export function createLocalJournal(
     mark: async (change) => {
       const since = runtime.now()
       const mark = { id: runtime.token(), change, placed: true, since }
-      marks.set(mark.id, { change, expires: since + markLease })
+      marks.set(mark.id, { change, expires: since + waits.lease })
       append(change)
       return mark
     },

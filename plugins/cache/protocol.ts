@@ -10,12 +10,12 @@ import {
 } from './entry.ts'
 import { createFlights, type Flight } from './flights.ts'
 import type { EntryInfo, Fill, Journal, JournalEvents, Mark } from './journal.ts'
-import { markLease } from './journal.ts'
 import { createLookup, type LookupResult } from './lookup.ts'
 import { createMemoryStore } from './memory-store.ts'
 import { createReplica, isAtOrAfter, type Replica, type Version } from './replica.ts'
 import { type Runtime, systemRuntime } from './runtime.ts'
 import type { CacheKey } from './tags.ts'
+import { waits } from './waits.ts'
 
 /*
  * The coherent cache, without HTTP. Its promise: whatever it answers, the database could have answered at
@@ -212,7 +212,7 @@ export function createCache(options: CacheOptions) {
   async function confirm(mark: Mark): Promise<void> {
     if (!mark.placed) return
     if ((await journal.isMarked(mark)) === false) throw new MarkLost('the mark is gone')
-    if (runtime.now() - mark.since > markLease / 2) throw new MarkLost('the mark is too old')
+    if (runtime.now() - mark.since > waits.lease / 2) throw new MarkLost('the mark is too old')
   }
 
   /** The answers held, local ones first, at most `limit` of each tier. */

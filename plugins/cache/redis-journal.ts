@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import { coalesce } from './batches.ts'
 import { createConnection } from './connection.ts'
-import { type Journal, type JournalEvents, type Mark, markLease } from './journal.ts'
+import type { Journal, JournalEvents, Mark } from './journal.ts'
 import {
   defineScripts,
   finishChange,
@@ -14,6 +14,7 @@ import {
 import type { Replica } from './replica.ts'
 import { type Runtime, systemRuntime } from './runtime.ts'
 import { type Change, formatChange } from './tags.ts'
+import { waits } from './waits.ts'
 import { TimeoutError, withTimeout } from './with-timeout.ts'
 
 export interface RedisJournalOptions {
@@ -29,22 +30,8 @@ export interface RedisJournalOptions {
   runtime?: Runtime
 }
 
-/**
- * Milliseconds between reconnecting and use, after a loss: other instances may need as long to reach Redis
- * again, and until then their writes are in the outbox alone. Nothing is stored for as long after the
- * beginning of an epoch (the store barrier of rule 5).
- */
-const settleDelay = 1000
-
-/** How often a lost Redis is tried again, and how often its identity is asked, in milliseconds. */
-const retryDelay = 250
-const identifyInterval = 1000
-
 /** Bytes of a packed answer up to which it is shared: a larger one would delay all other commands. */
 const maxSharedBytes = 2_097_152
-
-/** How often a write tries again to place its mark, in milliseconds. */
-const markRetryDelay = 25
 
 /** The journal of all instances that share a Redis: rules 3 to 6, and 8. */
 export function createRedisJournal(options: RedisJournalOptions): Journal {
@@ -53,25 +40,38 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   const prefix = prefixOf(hashTag)
   const commands = defineScripts(client, prefix)
   const nodeOfSlot = slotNode(client, prefix)
-  const timed = <T>(command: Promise<T>) => withTimeout(command, undefined, runtime)
+  const timed = <T>(command: Promise<T>) => withTimeout(command, undefined, runtime, onReply)
   let lastClock = ''
   let server = ''
   let owner = ''
   let node: unknown
-  /** When Redis last answered while the cache was out of use: the present outage is younger. */
+  /** When Redis last answered while the cache was out of use: an outage of now is younger. */
   let lastReply = -Infinity
+  /** When this process was last known to run. */
+  let lastTick = runtime.now()
 
   const connection = createConnection({
     attach,
     drain,
-    settleDelay,
-    retryDelay,
+    settleDelay: waits.settle,
+    retryDelay: waits.retry,
     runtime,
     onChange(open) {
       if (open) log.info('the cache is in use')
       else log.warn('redis is out of reach: the cache is not used')
     },
   })
+
+  function onReply(): void {
+    if (!connection.open) lastReply = runtime.now()
+  }
+
+  /** A process that stood still does not know how long Redis was silent: that counts from now on. */
+  function tick(): void {
+    const now = runtime.now()
+    if (now - lastTick > 2 * waits.identify) lastReply = now
+    lastTick = now
+  }
 
   function lose(error?: unknown): void {
     connection.lose(/WRONGTYPE|user_script|Error running script/.test(String(error)))
@@ -80,9 +80,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   /** Waits for a command; a failure takes the cache out of use and gives undefined. */
   async function attempt<T>(command: Promise<T>): Promise<T | undefined> {
     try {
-      const reply = await timed(command)
-      if (!connection.open) lastReply = runtime.now()
-      return reply
+      return await timed(command)
     } catch (error) {
       lose(error)
       return undefined
@@ -165,24 +163,25 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     if (client.status !== 'ready') return false
     const name = await dataset()
     server = (await timed(commands.server())) as string
-    lastReply = runtime.now()
     owner = `${server}/${name}`
     const epoch = runtime.token()
     const flag = reset ? 'reset' : ''
-    const clock = await timed(commands.attach(epoch, owner, settleDelay, flag))
+    const clock = await timed(commands.attach(epoch, owner, waits.barrier, flag))
     node = nodeOfSlot()
     return clock === lastClock || readEntries()
   }
 
   /** Notices a failover behind a proxy: it breaks no connection, and only the identity changes. */
   async function identify(): Promise<void> {
+    tick()
     if (!connection.open) return
     const present = await attempt(commands.server())
     if (present !== undefined && present !== server) lose()
   }
 
   watchConnections(client, () => connection.close())
-  const stopIdentifying = runtime.every(identifyInterval, () => void identify())
+  client.on('ready', onReply)
+  const stopIdentifying = runtime.every(waits.identify, () => void identify())
   connection.start()
 
   // ---- Rule 6: marks.
@@ -193,10 +192,10 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   /**
-   * A write that cannot be marked waits until two seconds after the outage began, which may be later than
-   * the loss by this instance: others may have used the cache until then. By then every instance that has
-   * lost Redis too must have noticed: each asks for the server's identity every second, and the other
-   * second is a margin. From then on the outbox is enough.
+   * A write that cannot be marked waits until every other instance must have noticed the outage. That
+   * counts from the last reply, which may be later than the loss by this instance: others may have used the
+   * cache until then. After the wait the outbox is enough. It is enough too where there is no epoch, which
+   * nobody begins for so long.
    */
   async function mark(change: Change): Promise<Mark> {
     const id = runtime.token()
@@ -204,14 +203,14 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     const began = runtime.now()
     for (;;) {
       const since = runtime.now()
-      const reply = await send(() => commands.mark(id, text, markLease, runtime.token()))
+      const reply = await send(() => commands.mark(id, text, waits.lease, runtime.token()))
       const placed = reply === 1
       // No clock: Redis was flushed and nobody has noticed. The mark waits for the new epoch.
       if (reply === null && connection.open) lose()
-      const outage = Math.max(connection.lostAt, Math.min(lastReply, began))
-      const allNoticed = runtime.now() - outage >= settleDelay + identifyInterval
-      if (placed || allNoticed) return { id, change, placed, since }
-      await runtime.sleep(markRetryDelay)
+      tick()
+      const from = reply === null ? began : Math.max(connection.lostAt, lastReply)
+      if (placed || runtime.now() - from >= waits.unmarked) return { id, change, placed, since }
+      await runtime.sleep(waits.retryMark)
     }
   }
 
@@ -233,11 +232,12 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     async store({ key, tags, version }, packed, ttl) {
       if (!connection.open) return undefined
       const { meta, bytes } = await packed()
-      const { epoch, position } = version
+      const { epoch, position, token } = version
       const shared = bytes.length <= maxSharedBytes
       const body = shared ? bytes : ''
       const [tagList, description] = [JSON.stringify(tags), JSON.stringify(meta)]
-      const stored = commands.store(key, tagList, epoch, position, ttl, description, body)
+      const noted = [epoch, position, token] as const
+      const stored = commands.store(key, tagList, ...noted, ttl, description, body)
       const clock = await optional(stored, /OOM|WRONGTYPE/)
       if (!connection.open || typeof clock !== 'string') return undefined
       return { version: parseVersion(clock), shared }

@@ -213,8 +213,8 @@ return delete_touched(decode(ARGV[1]))
 `
 
 /**
- * Rules 2, 3, 5 and 6. ARGV: key, tags (JSON), epoch, position, TTL (ms), meta, body. Stores an answer
- * unless a write has touched it since that position, or may be touching it now. Returns the clock at
+ * Rules 2, 3, 5 and 6. ARGV: key, tags (JSON), epoch, position, token, TTL (ms), meta, body. Stores an
+ * answer unless a write has touched it since that version, or may be touching it now. Returns the clock at
  * which it is valid; false: not stored. With an empty body it only judges.
  */
 const store = `${common.replace(' flags=allow-oom', '')}
@@ -232,8 +232,11 @@ for index = 1, #marks, 2 do
 end
 local from = tonumber(ARGV[4])
 if from > position or not untouched_since(from, ARGV[1], tags) then return false end
-if ARGV[7] == '' then return text end
-local ttl = tonumber(ARGV[5])
+-- Another entry at that position: this server's history is not the one in which the version was noted.
+local at = redis.call('ZRANGEBYSCORE', P .. '@journal', from, from)[1]
+if from > 0 and string.match(at or '', '^%S+ (%S+)') ~= ARGV[5] then return false end
+if ARGV[8] == '' then return text end
+local ttl = tonumber(ARGV[6])
 local function add_to_index(key, member)
   if redis.call('TYPE', key).ok ~= 'zset' then redis.call('DEL', key) end
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
@@ -248,7 +251,7 @@ for _, tag in ipairs(tags) do
 end
 add_to_index(P .. '@k:' .. path, ARGV[1])
 redis.call('UNLINK', P .. ARGV[1])
-redis.call('HSET', P .. ARGV[1], 'epoch', epoch, 'position', position, 'meta', ARGV[6], 'body', ARGV[7])
+redis.call('HSET', P .. ARGV[1], 'epoch', epoch, 'position', position, 'meta', ARGV[7], 'body', ARGV[8])
 redis.call('PEXPIRE', P .. ARGV[1], ttl)
 return text
 `

@@ -3,20 +3,11 @@ import type { createFlights, Flight } from '../../plugins/cache/flights.ts'
 import type { Fill } from '../../plugins/cache/journal.ts'
 import type { createMemoryStore } from '../../plugins/cache/memory-store.ts'
 import type { createCache } from '../../plugins/cache/protocol.ts'
-import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
 import type { createRelay } from '../../plugins/cache/relay.ts'
 import type { Replica } from '../../plugins/cache/replica.ts'
-import type { prepareRoute } from '../../plugins/cache/route.ts'
 import { type Runtime, systemRuntime } from '../../plugins/cache/runtime.ts'
 import type { commit } from '../../plugins/cache/write.ts'
-
-/** Replaces what a module of the product exports under `name` by what `wrap` makes of it. */
-export interface Wrapper {
-  /** The module's path in the repository. */
-  module: string
-  name: string
-  wrap: (original: never) => unknown
-}
+import { type Wrapper, wrapJournal, wrapMade, wrapOptions, wrapRoute } from './wrappers.ts'
 
 /** A broken build: some exports of the product, each replaced by one that breaks a rule. */
 export interface Mutant {
@@ -25,42 +16,16 @@ export interface Mutant {
   faults?: string[]
 }
 
-const wrapJournal = (
-  wrap: (
-    journal: ReturnType<typeof createRedisJournal>,
-    options: Parameters<typeof createRedisJournal>[0],
-  ) => Partial<ReturnType<typeof createRedisJournal>>,
-): Wrapper => ({
-  module: 'plugins/cache/redis-journal.ts',
-  name: 'createRedisJournal',
-  wrap:
-    (original: typeof createRedisJournal): typeof createRedisJournal =>
-    (options) => {
-      const journal = original(options)
-      return { ...journal, ...wrap(journal, options) }
-    },
-})
-
 const ignore = () => {}
 
 /** Each rule of the cache, broken. The checker must tell every one from the real service. */
 export const mutants: Record<string, Mutant> = {
   'rule 1: two formats of a list share a key': {
     wrappers: [
-      {
-        module: 'plugins/cache/route.ts',
-        name: 'prepareRoute',
-        wrap:
-          (original: typeof prepareRoute): typeof prepareRoute =>
-          (route) => {
-            const prepared = original(route)
-            return {
-              ...prepared,
-              rawKey: (request) => request.raw.url!,
-              keyOf: (input) => prepared.keyOf({ ...input, vary: {} }),
-            }
-          },
-      },
+      wrapRoute(({ keyOf }) => ({
+        rawKey: (request) => request.raw.url!,
+        keyOf: (input) => keyOf({ ...input, vary: {} }),
+      })),
     ],
     faults: [],
   },
@@ -148,14 +113,10 @@ export const mutants: Record<string, Mutant> = {
   },
   'rule 5: what is held outlives its epoch': {
     wrappers: [
-      {
-        module: 'plugins/cache/memory-store.ts',
-        name: 'createMemoryStore',
-        wrap:
-          (original: typeof createMemoryStore): typeof createMemoryStore =>
-          (maxBytes) =>
-            Object.assign(original(maxBytes), { clear: ignore }),
-      },
+      wrapMade<typeof createMemoryStore>(
+        'plugins/cache/memory-store.ts',
+        'createMemoryStore',
+      )(() => ({ clear: ignore })),
     ],
     faults: ['redis killed and restarted empty', 'redis flushed'],
   },
@@ -173,14 +134,12 @@ export const mutants: Record<string, Mutant> = {
   },
   'rule 6: the outbox is not read': {
     wrappers: [
-      {
-        module: 'plugins/cache/relay.ts',
-        name: 'createRelay',
-        wrap:
-          (original: typeof createRelay): typeof createRelay =>
-          (options) =>
-            original({ ...options, outbox: { ...options.outbox, read: async () => [] } }),
-      },
+      wrapOptions<typeof createRelay>(
+        'plugins/cache/relay.ts',
+        'createRelay',
+      )(({ outbox }) => ({
+        outbox: { ...outbox, read: async () => [] },
+      })),
     ],
     faults: ['redis paused'],
   },

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
-import type { prepareRoute } from '../../plugins/cache/route.ts'
 import type { commit, finish } from '../../plugins/cache/write.ts'
-import { mutants, type Wrapper } from './mutants.ts'
+import { mutants } from './mutants.ts'
 import { replaceExports } from './replace-exports.ts'
+import { type Wrapper, wrapJournal, wrapRoute } from './wrappers.ts'
 
 /*
  * Loaded before an instance under test (`--import`). It replaces exports of the service's own modules:
@@ -23,41 +22,21 @@ async function chaos(step: string): Promise<void> {
 
 /** The steps at which an instance is slow or dies. They break no rule. */
 const steps: Wrapper[] = [
-  {
-    module: 'plugins/cache/route.ts',
-    name: 'prepareRoute',
-    wrap:
-      (original: typeof prepareRoute): typeof prepareRoute =>
-      (declared) => {
-        const route = original(declared)
-        return {
-          ...route,
-          async read(...query) {
-            const answer = await route.read(...query)
-            await chaos('queried')
-            return answer
-          },
-        }
-      },
-  },
-  {
-    module: 'plugins/cache/redis-journal.ts',
-    name: 'createRedisJournal',
-    wrap:
-      (original: typeof createRedisJournal): typeof createRedisJournal =>
-      (options) => {
-        const journal = original(options)
-        return {
-          ...journal,
-          async mark(change) {
-            await chaos('before the mark')
-            const mark = await journal.mark(change)
-            await chaos('marked')
-            return mark
-          },
-        }
-      },
-  },
+  wrapRoute(({ read }) => ({
+    async read(...query) {
+      const answer = await read(...query)
+      await chaos('queried')
+      return answer
+    },
+  })),
+  wrapJournal(({ mark }) => ({
+    async mark(change) {
+      await chaos('before the mark')
+      const placed = await mark(change)
+      await chaos('marked')
+      return placed
+    },
+  })),
   {
     module: 'plugins/cache/write.ts',
     name: 'commit',

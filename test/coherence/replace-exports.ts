@@ -1,5 +1,5 @@
 import { registerHooks } from 'node:module'
-import type { Wrapper } from './mutants.ts'
+import type { Wrapper } from './wrappers.ts'
 
 const root = new URL('../../', import.meta.url).href
 

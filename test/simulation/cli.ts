@@ -19,7 +19,7 @@ read. A world that breaks the promise is made small and printed as a table.
   --steps N       steps of a history (default 500)
   --instances N   how many; without it each seed chooses 1 to 3
   --show          print the whole history of the first seed
-  --walk          walk through every interleaving of the small worlds instead
+  --walk          walk through every interleaving of the small worlds instead, with --mutant too
   --mutants       run every broken build instead, until it is caught or the time is up
   --mutant NAME   run one broken build
 
@@ -64,11 +64,13 @@ type Options = ReturnType<typeof parse>
 const summary = (totals: Totals): string => {
   const { histories, steps, reads, hits, writes, seconds, simulated, exceptions } = totals
   const rate = Math.round((histories / seconds) * 60)
-  const excused = Object.entries(exceptions).map(([name, count]) => `${name}: ${count}`)
+  const excused = Object.entries(exceptions).map(
+    ([name, { reads, seed }]) => `\n  ${name}: ${reads} reads, first in seed ${seed}`,
+  )
   return [
     `${histories} histories (${rate} a minute), ${steps} steps, ${(simulated / 3_600_000).toFixed(1)} h simulated`,
     `${reads} reads (${hits} hits), ${writes} writes`,
-    `stale by a stated exception: ${excused.join(', ') || 'none'}`,
+    `stale by a stated exception: ${excused.join('') || 'none'}`,
   ].join('\n')
 }
 
@@ -81,18 +83,17 @@ async function report({ plan, outcome }: Found, steps: number): Promise<void> {
   console.log(tableOf(withoutIdle(lines)))
 }
 
-/** Whether the promise was kept in every interleaving. */
+/** Whether the promise was kept in every interleaving; ends with the first in which it was not. */
 async function walkAll(): Promise<boolean> {
-  let kept = true
   for (const world of smallWorlds()) {
     const { histories, failing } = await walk(world)
-    console.log(`${world.name}: ${histories} interleavings${failing ? ', the last one FAILS' : ''}`)
+    console.log(`${world.name}: ${histories} histories${failing ? ', the last one FAILS' : ''}`)
     if (failing === undefined) continue
-    kept = false
     console.log(failing.outcome.violations[0]!.text)
     console.log(`who went on: ${failing.choices.join(', ')}`)
+    return false
   }
-  return kept
+  return true
 }
 
 async function show({ seed, steps, ...options }: Options): Promise<boolean> {
@@ -113,8 +114,9 @@ async function runSeeds(options: Options): Promise<boolean> {
 }
 
 /** A broken build runs in a process of its own, in which the product's modules are replaced. */
-async function catches(name: string, { seconds, seed, steps }: Options): Promise<boolean> {
+async function catches(name: string, { seconds, seed, steps, walk }: Options): Promise<boolean> {
   const given = ['--seconds', seconds, '--seed', seed, '--steps', steps, '--mutant', name]
+  if (walk) given.push('--walk')
   const preload = new URL('preload.ts', import.meta.url).href
   const args = [`--import=${preload}`, import.meta.filename, ...given.map(String)]
   const env = { ...process.env, MUTANT: name }
@@ -125,6 +127,7 @@ async function catches(name: string, { seconds, seed, steps }: Options): Promise
 
 /** In the process of a broken build: whether it was caught. */
 async function runMutant(name: string, options: Options): Promise<boolean> {
+  if (options.walk) return !(await walkAll())
   const { totals, found } = await search({ ...options, faults: revealing[name] })
   const { histories, steps, seconds } = totals
   const effort = `${steps} steps, ${histories} histories, ${seconds.toFixed(1)} s`

@@ -52,13 +52,19 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
   let failing = 0
   /** Milliseconds that the next commits take longer. */
   let stall = 0
+  /** World time until which it does nothing. */
+  let frozenUntil = 0
 
   const current = () => commits.at(-1)!.rows
 
+  /** Milliseconds until something that is sent now is done. */
+  const way = () => Math.max(0, frozenUntil - world.now) + latency()
+
   /** Does `work` at the database after some time, and gives its result after some more. */
-  function ask<T>(process: Process, what: string, work: () => T): Promise<T> {
+  function ask<T>(process: Process, what: string, work: () => T, changes = true): Promise<T> {
     return new Promise((resolve, reject) => {
-      world.schedule(latency(), null, () => {
+      world.schedule(way(), null, () => {
+        world.touch('database', changes)
         const fail = failing > 0 && random.chance(failing)
         let result: T
         try {
@@ -129,13 +135,16 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     for (const row of trx.outbox) outbox.set(row.id, row)
     commits.push({ time: world.now, rows, write: trx.write, by: trx.process })
     world.trace('database', `commit of write ${trx.write}`)
+    world.reached('commit')
+    world.touch('history', true)
     end(trx)
   }
 
   function commit(trx: Transaction): Promise<void> {
     const { process } = trx
     return new Promise((resolve, reject) => {
-      world.schedule(latency() + stall, null, () => {
+      world.schedule(way() + stall, null, () => {
+        world.touch('database', true)
         if (trx.ended) {
           world.schedule(latency(), process, () => reject(new OutcomeUnknown()))
           return
@@ -161,9 +170,25 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     outbox,
     /** Reads one snapshot of what is committed. */
     query: <T>(process: Process, what: string, read: (rows: ReadonlyMap<number, Row>) => T) =>
-      ask(process, what, () => read(current())),
+      ask(
+        process,
+        what,
+        () => {
+          world.reached('query')
+          return read(current())
+        },
+        false,
+      ),
     readOutbox: (process: Process) =>
-      ask(process, 'read the outbox', () => [...outbox.values()].map((row) => ({ ...row }))),
+      ask(
+        process,
+        'read the outbox',
+        () => {
+          if (outbox.size > 0) world.reached('outbox read')
+          return [...outbox.values()].map((row) => ({ ...row }))
+        },
+        false,
+      ),
     removeOutbox: (process: Process, ids: number[]) =>
       ids.length === 0
         ? Promise.resolve()
@@ -174,13 +199,15 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
       ask(process, `remove ${mark} from the outbox`, () => {
         for (const [id, row] of outbox) if (row.mark === mark) outbox.delete(id)
       }),
-    insertOutbox: (trx: Transaction, change: string, mark: string | null) =>
-      ask(trx.process, `outbox ${mark} of write ${trx.write}`, () => {
+    insertOutbox(trx: Transaction, change: string, mark: string | null): Promise<void> {
+      if (mark !== null) for (const listener of outboxListeners) listener(trx.write, mark, change)
+      return ask(trx.process, `outbox ${mark} of write ${trx.write}`, () => {
         // Ids are given at the insert, so the order of commits may be another.
         lastOutboxId += 1
         trx.outbox.push({ id: lastOutboxId, change, mark })
-        if (mark !== null) for (const listener of outboxListeners) listener(trx.write, mark, change)
-      }),
+        world.reached('outbox row')
+      })
+    },
     /** Called with each write and the mark under which it may commit. */
     onOutbox: (listener: (typeof outboxListeners)[number]) => void outboxListeners.push(listener),
     /** Locks a row, gives it as it is, and changes it. */
@@ -231,6 +258,9 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     },
     setStall(ms: number): void {
       stall = ms
+    },
+    freeze(ms: number): void {
+      frozenUntil = Math.max(frozenUntil, world.now + ms)
     },
   }
 }

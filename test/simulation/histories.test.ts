@@ -26,6 +26,7 @@ function planOf(operations: Partial<Operation>[]): Plan {
       database: 'mssql',
       counts: false,
       maxBytes: 1_000_000,
+      olderForms: false,
     },
     ...{ latency: steady, databaseLatency: steady, operations: all, length: 9600 },
   }
@@ -70,6 +71,50 @@ t.test('a write waits for an outage of now, whenever its instance lost Redis fir
   t.equal(exceptions.size, 0, 'no read was stale')
 })
 
+t.test(
+  'a write waits for an outage that begins as soon as its instance is connected',
+  async (t) => {
+    const { violations, exceptions } = await run([
+      { at: 2050, kind: 'a link refused', instance: 1, lasts: 2850 },
+      // It is connected at 5056, and has not attached yet when nobody can reach Redis for a short time.
+      { at: 5056, kind: 'redis paused', lasts: 1010 },
+      { at: 5058, kind: 'write', instance: 1 },
+      ...readsOf(0, 6060, 7000),
+    ])
+    t.same(violations, [])
+    t.equal(exceptions.size, 0, 'no read was stale')
+  },
+)
+
+t.test('a writer that stood still tries to mark again', async (t) => {
+  const { lines, violations, exceptions } = await run([
+    { at: 2000, kind: 'redis restarted empty', lasts: 300 },
+    { at: 2000.1, kind: 'write' },
+    { at: 2001, kind: 'an instance paused', lasts: 6000 },
+    ...readsOf(1, 4000, 8200),
+  ])
+  t.same(violations, [])
+  t.equal(exceptions.size, 0, 'no read was stale')
+  t.match(lines.map(({ what }) => what).join('\n'), /write 2 is done {"placed":true/)
+})
+
+t.test('a version noted before a failover is not taken for one of the new server', async (t) => {
+  const id = { key: 'id=1', instance: 1 }
+  const { lines, violations, exceptions } = await run([
+    { at: 1985, kind: 'commits stall', lasts: 85 },
+    // The replica has the mark of this write, and its end gets the position of the next one's mark.
+    { at: 1990, kind: 'write' },
+    { at: 2000, kind: 'redis failed over behind a proxy', lasts: 60 },
+    { at: 2010, kind: 'write', row: 2 },
+    { at: 2020, kind: 'read', ...id },
+    { at: 2022.5, kind: 'an instance paused', instance: 1, lasts: 75 },
+    ...readsOf(1, 2110, 2400).map((read) => ({ ...read, ...id })),
+  ])
+  t.same(violations, [])
+  t.equal(exceptions.size, 0, 'no read was stale')
+  t.match(lines.map(({ what }) => what).join('\n'), /store "id=1".*-> null/)
+})
+
 t.test('exception 1: a writer that alone cannot reach Redis', async (t) => {
   const { violations, exceptions } = await run([
     { at: 2000, kind: 'a link stalled', instance: 1, lasts: 6000 },
@@ -112,4 +157,20 @@ t.test('exception 4: data loaded past the API, until the outbox is read', async 
   ])
   t.same(violations, [])
   t.ok(exceptions.get('data loaded past the API'), 'it happens')
+})
+
+t.test('exception 4: SQL by hand without an outbox row, until the cache is emptied', async (t) => {
+  const { violations, exceptions, lines } = await run([
+    { at: 2300, kind: 'a write past the API, untold' },
+    ...readsOf(0, 2301, 4000),
+    { at: 4000, kind: 'redis flushed' },
+    ...readsOf(0, 4001, 7000),
+  ])
+  t.same(violations, [])
+  t.ok(exceptions.get('SQL by hand without an outbox row'), 'it happens')
+  const stale = lines.filter(({ what }) => what.includes('SQL by hand'))
+  t.ok(
+    stale.every(({ time }) => time < 4010),
+    'and is over then',
+  )
 })

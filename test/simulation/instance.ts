@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Entry } from '../../plugins/cache/entry.ts'
 import { createHooks, type HookOptions } from '../../plugins/cache/hooks.ts'
+import type { Journal } from '../../plugins/cache/journal.ts'
 import { createLocalJournal } from '../../plugins/cache/local-journal.ts'
 import { createCache } from '../../plugins/cache/protocol.ts'
 import { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
@@ -37,8 +38,8 @@ export function answerOf(key: string, rows: ReadonlyMap<number, Row>): string {
   return bodyOf(found, found.length)
 }
 
-const bodyOf = (rows: Row[], count: number) =>
-  JSON.stringify({ rows: rows.map(({ id, stamp }) => [id, stamp]), count })
+const bodyOf = (rows: Row[], count: number, form = '') =>
+  form + JSON.stringify({ rows: rows.map(({ id, stamp }) => [id, stamp]), count })
 
 /** How a read came about: what `Cache-Status` says. */
 export interface ReadResult {
@@ -55,11 +56,13 @@ export interface InstanceOptions {
   maxBytes: number
   /** The number of rows is an answer of its own, which a query may use. */
   counts: boolean
+  /** It is of a version that packs answers in another form. */
+  olderForm: boolean
 }
 
 /** One instance of the service: the cache's own code around simulated parts. */
 export function createInstance(options: InstanceOptions) {
-  const { world, database, redis, process, maxBytes, counts } = options
+  const { world, database, redis, process, maxBytes, counts, olderForm } = options
   const runtime = world.runtimeOf(process)
   const log = {
     info: (message: string) => world.trace(process.name, message),
@@ -82,11 +85,14 @@ export function createInstance(options: InstanceOptions) {
     openJournal: (replica, events) =>
       client === undefined
         ? createLocalJournal(replica, events, () => database.foreignVersion(process), runtime)
-        : createRedisJournal({
-            ...{ client, hashTag: 't', replica, events, log, runtime },
-            dataset: () => database.query(process, 'the name of the data set', () => 'data'),
-            drain: () => relay.drain(),
-          }),
+        : asVersion(
+            olderForm,
+            createRedisJournal({
+              ...{ client, hashTag: 't', replica, events, log, runtime },
+              dataset: () => database.query(process, 'the name of the data set', () => 'data'),
+              drain: () => relay.drain(),
+            }),
+          ),
     beforeLookup: () => relay.beforeLookup(),
   })
   const relay: Relay = createRelay({
@@ -99,19 +105,20 @@ export function createInstance(options: InstanceOptions) {
   relay.start()
 
   const route = prepareRoute({
+    vary: { accept: (field) => (field === 'csv' ? 'csv' : '') },
     key: ({ params }) => {
       const { key } = params as { key: string }
       return { key, tags: tagsOfKey(key) }
     },
-    async read({ params }, { held }) {
+    async read({ params, vary }, { held }) {
       const { key } = params as { key: string }
       const count = counts ? await held(`count:${key}`) : undefined
       const rows = await database.query(process, `select ${key}`, (all) => rowsOf(key, all))
-      if (count !== undefined) return { body: bodyOf(rows, Number(count)) }
-      if (!counts) return { body: bodyOf(rows, rows.length) }
-      return { body: bodyOf(rows, rows.length), also: { [`count:${key}`]: String(rows.length) } }
+      const body = bodyOf(rows, Number(count ?? rows.length), vary.accept)
+      if (count !== undefined || !counts) return { body }
+      return { body, also: { [`count:${key}`]: String(rows.length) } }
     },
-  } satisfies CachedRoute as CachedRoute)
+  } satisfies CachedRoute<unknown, unknown, 'accept'> as unknown as CachedRoute)
 
   const http = {
     name: 'sim',
@@ -132,9 +139,10 @@ export function createInstance(options: InstanceOptions) {
   })
 
   /** One request, through the hooks in the order in which Fastify would call them. */
-  function read(key: string): Promise<ReadResult> {
+  function read(key: string, form?: string): Promise<ReadResult> {
     return new Promise((answer, fail) => {
-      const known = { params: { key }, query: {}, headers: {}, raw: { url: `/${key}` } }
+      const headers = { accept: form }
+      const known = { params: { key }, query: {}, headers, raw: { url: `/${key}` } }
       const request = { ...known, cacheLookup: null, cacheFill: null, answer } as never
       const reply = { statusCode: 200, raw: { once() {} }, hasHeader: () => false, status: '' }
       Object.assign(reply, { header: () => reply })
@@ -174,6 +182,31 @@ export function createInstance(options: InstanceOptions) {
   }
 
   return { process, cache, relay, read, write, client }
+}
+
+/** The journal of an instance for which the present form of a packed answer is another, and the other way round. */
+function asVersion(older: boolean, journal: Journal): Journal {
+  if (!older) return journal
+  const present = 3
+  const swap = (form: number) => (form === present ? present - 1 : present)
+  return {
+    ...journal,
+    store: (fill, packed, ttl) =>
+      journal.store(
+        fill,
+        async () => {
+          const { meta, bytes } = await packed()
+          return { meta: { ...meta, form: swap(meta.form) }, bytes }
+        },
+        ttl,
+      ),
+    async load(key) {
+      const loaded = await journal.load(key)
+      if (loaded === undefined) return undefined
+      const form = (digit: string) => `"form":${swap(Number(digit))}`
+      return { ...loaded, meta: loaded.meta.replace(/"form":(\d)/, (_all, digit) => form(digit)) }
+    },
+  }
 }
 
 /** A write of one row, and what becomes of it. */

@@ -1,17 +1,10 @@
-import { markLease } from '../../plugins/cache/journal.ts'
-import { type Change, parseChange, touches } from '../../plugins/cache/tags.ts'
+import type { Change } from '../../plugins/cache/tags.ts'
 import type { Database } from './database.ts'
-import { answerOf, keys, tagsOfKey } from './instance.ts'
-import type { Reply } from './redis-data.ts'
-import type { Command, RedisServer } from './redis-server.ts'
+import { createExactness } from './exactness.ts'
+import { createExceptions, type Exception } from './exceptions.ts'
+import { answerOf, keys } from './instance.ts'
+import type { RedisServer } from './redis-server.ts'
 import type { World } from './world.ts'
-
-/** What is stated as an exception in docs/cache.md. */
-export type Exception =
-  | 'a writer alone without redis'
-  | 'a commit that stalls'
-  | 'a failover behind a proxy'
-  | 'data loaded past the API'
 
 export interface Violation {
   time: number
@@ -22,25 +15,11 @@ export interface Violation {
 export interface Read {
   instance: string
   key: string
+  form: string | undefined
   arrived: number
   answered: number
   body: string
   status: string
-}
-
-/** How a writer's way to Redis was when it had asked for its mark and went on to commit. */
-export interface Reach {
-  /** Since when it has heard nothing from Redis. */
-  heard: number
-  /** Its own link did not carry anything lately, whatever Redis did. */
-  cutOff: boolean
-}
-
-/** A write, as far as it is known what became of it. */
-interface WriteRecord {
-  /** Its own outbox row says `*`: it was made past the API. */
-  past: boolean
-  marks: Map<string, Reach & { asked: number; change: string }>
 }
 
 interface State {
@@ -49,18 +28,6 @@ interface State {
   body: string
   write: number
 }
-
-/** A second is how long a new epoch stores nothing, and how often a server's identity is asked. */
-const second = 1000
-
-/** How long after the end of a disturbance the cache may be out of use, in milliseconds. */
-const recovery = 4500
-
-/** How long the outbox may hide a write: two rounds of the relay, and the ways there and back. */
-const relayed = 2.7 * second
-
-/** How long a write without a mark has waited for Redis, at the least. */
-const patience = 1.9 * second
 
 /**
  * Judges each read against all states that the database has had, and against the exceptions that are
@@ -72,41 +39,10 @@ export function createJudge(world: World, database: Database, server: RedisServe
   const states = new Map<string, State[]>(
     keys.map((key) => [key, [{ time: -Infinity, body: answerOf(key, new Map()), write: 0 }]]),
   )
-  const writes = new Map<number, WriteRecord>()
-  const marks = new Map<string, { time: number; lease: number; confirmed?: number }>()
-  const finished = new Map<string, number[]>()
-  const cleared: number[] = []
-  const losses: number[] = []
-  const entries: { time: number; change: Change }[] = []
-  const failovers: { time: number; since: number }[] = []
+  const exactness = createExactness()
+  const onEntry = (change: Change) => exactness.entry(world.now, change)
+  const { excuse, disturbedAt, ...events } = createExceptions(world, server, { onEntry, fail })
   let seen = 1
-  let disturbedUntil = recovery
-  let availableSince = 0
-
-  server?.onLoss(() => losses.push(world.now))
-  server?.onCommand((command, reply) => hear(command, reply))
-
-  /** Learns from what Redis does when a change has reached every instance. */
-  function hear({ name, argv }: Command, reply: Reply): void {
-    const { now: time } = world
-    if (name === 'cache:mark' && reply === 1) {
-      marks.set(argv[0]!, { time, lease: time + markLease })
-      entries.push({ time, change: parseChange(argv[1]!) })
-    } else if (name === 'cache:finish' && typeof reply === 'number') {
-      const change = parseChange(argv[1]!)
-      entries.push({ time, change })
-      if (change === '*') cleared.push(time)
-      const mark = argv[0]!
-      checkChange(mark, argv[1]!)
-      if (mark !== '') finished.set(mark, [...(finished.get(mark) ?? []), time])
-    } else if (name === 'cache:isMarked' && reply === 1) {
-      const mark = marks.get(argv[0]!)
-      if (mark !== undefined) mark.confirmed = time
-    } else if (name === 'cache:attach' && reply === `${argv[0]} 0 -`) {
-      cleared.push(time)
-      entries.push({ time, change: '*' })
-    }
-  }
 
   function follow(): void {
     for (; seen < database.commits.length; seen += 1) {
@@ -119,72 +55,14 @@ export function createJudge(world: World, database: Database, server: RedisServe
     }
   }
 
-  /** A write removes what it changes and nothing else: what it says is what its outbox row says. */
-  function checkChange(mark: string, change: string): void {
-    for (const { marks: own } of writes.values()) {
-      const said = own.get(mark)?.change
-      if (said !== undefined && said !== change) {
-        fail(`a write under ${mark} of ${said} removes ${change} from the cache`)
-      }
-    }
-  }
-
-  /** When every instance had to know of a committed write. */
-  function appliedAt(record: WriteRecord, committed: number): number {
-    const own = [...record.marks.keys()].flatMap((mark) => finished.get(mark) ?? [])
-    const after = [...own, ...cleared].filter((time) => time >= committed)
-    return Math.min(Infinity, ...after)
-  }
-
-  /** The exception under which a read may miss a write, or undefined. */
-  function excuse(read: Read, { write, time: committed }: State): Exception | undefined {
-    const record = writes.get(write)
-    if (record === undefined) return undefined
-    if (failoverHid(read, record)) return 'a failover behind a proxy'
-    if (read.arrived >= appliedAt(record, committed)) return undefined
-    const latest = Math.max(committed, disturbedUntil - recovery) + relayed
-    if (record.past) return read.arrived < latest ? 'data loaded past the API' : undefined
-    const [id, reach] = [...record.marks].at(-1) ?? []
-    if (id === undefined || reach === undefined) return undefined
-    const mark = marks.get(id)
-    if (mark !== undefined) return stalled(mark, committed) ? 'a commit that stalls' : undefined
-    if (read.arrived >= latest) return undefined
-    if (alone(reach)) return 'a writer alone without redis'
-    return lateWithoutMark(reach, committed) ? 'a commit that stalls' : undefined
-  }
-
-  /** It found no Redis, and its commit came when the others had long been back. */
-  const lateWithoutMark = ({ asked }: { asked: number }, committed: number) =>
-    availableSince > asked && committed > availableSince + 0.7 * second
-
-  /** The writer has waited, and it is not that Redis has only just come back for all. */
-  const alone = ({ asked, heard, cutOff }: Reach & { asked: number }) =>
-    asked - heard >= patience && (cutOff || asked - availableSince >= 0.9 * second)
-
-  /** It came after its lease, or long after the loss of a mark that had been there when last asked for. */
-  function stalled(
-    { time, lease, confirmed }: { time: number; lease: number; confirmed?: number },
-    committed: number,
-  ): boolean {
-    if (committed >= lease) return true
-    // A mark that could not be asked for counts as there.
-    const from = confirmed ?? (committed < disturbedUntil ? time : Infinity)
-    return losses.some((lost) => lost > from && committed > lost + second)
-  }
-
-  function failoverHid(read: Read, record: WriteRecord): boolean {
-    return failovers.some(({ time, since }) => {
-      const told = [...record.marks.keys()].flatMap((mark) => [
-        ...(finished.get(mark) ?? []),
-        ...(marks.has(mark) ? [marks.get(mark)!.time] : []),
-      ])
-      const lost = told.some((at) => at >= since && at <= time)
-      return lost && read.answered >= time && read.arrived < time + 1.3 * second
-    })
-  }
-
-  function judge(read: Read): void {
+  function judge(given: Read): void {
     follow()
+    const { form = '' } = given
+    if (!given.body.startsWith(`${form}{`)) {
+      blame(given, 'which is of another form')
+      return
+    }
+    const read = { ...given, body: given.body.slice(form.length) }
     const all = states.get(read.key)!
     let current = all.length - 1
     while (all[current]!.time > read.arrived) current -= 1
@@ -237,58 +115,19 @@ export function createJudge(world: World, database: Database, server: RedisServe
     world.stop()
   }
 
-  // ---- Exactness: no answer is made anew without a reason.
-
-  /** By instance and key: from when on an entry would touch the copy, and since when it is known. */
-  const copies = new Map<string, Map<string, { from: number; known: number }>>()
-
-  function judgeExactness(read: Read, exact: boolean): void {
-    const held = copies.get(read.instance) ?? new Map<string, { from: number; known: number }>()
-    copies.set(read.instance, held)
-    const { key, status, arrived, answered } = read
-    const copy = held.get(key)
-    const touched = (from: number) =>
-      entries.some(
-        ({ time, change }) =>
-          time >= from && time <= read.answered && touches(change, { key, tags: tagsOfKey(key) }),
-      )
-    const disturbed = arrived < disturbedUntil
-    const from = Math.max(copy?.from ?? 0, arrived)
-    if (/hit|stored/.test(status)) held.set(key, { from, known: answered })
-    else held.delete(key)
-    if (!exact || disturbed) return
-    if (/bypass/.test(status)) blame(read, 'past a cache that nothing kept from being used')
-    else if (/fwd=miss/.test(status) && copy && copy.known <= arrived && !touched(copy.from)) {
-      blame(read, 'made anew though nothing had touched it')
-    } else if (/fwd=miss$/.test(status) && !touched(arrived - markLease)) {
-      blame(read, 'and did not store it though nothing touched it')
-    }
-  }
-
   return {
     violations,
     exceptions,
+    /** `exact`: it is judged too whether the answer was made anew without a reason. */
     judge(read: Read, exact: boolean): void {
       judge(read)
-      if (violations.length === 0) judgeExactness(read, exact)
-    },
-    /** A write begins; `past`: past the API. */
-    begin: (write: number, past: boolean) => void writes.set(write, { past, marks: new Map() }),
-    /** A write has its mark, or none, and goes on to commit. */
-    asked(write: number, mark: string, change: string, reach: Reach): void {
-      writes.get(write)?.marks.set(mark, { ...reach, asked: world.now, change })
-    },
-    /** Redis can be reached by all whose link carries anything. */
-    available(from: number): void {
-      availableSince = Math.max(availableSince, from)
-    },
-    /** Something keeps the cache from being used, until then. */
-    disturb(until: number): void {
-      disturbedUntil = Math.max(disturbedUntil, until + recovery)
+      if (violations.length > 0) return
+      const why = exactness.judge(read, exact && !disturbedAt(read.arrived))
+      if (why !== undefined) blame(read, why)
     },
     /** An instance has nothing left of what it held. */
-    forget: (instance: string) => void copies.delete(instance),
-    failover: (since: number) => void failovers.push({ time: world.now, since }),
+    forget: exactness.forget,
+    ...events,
   }
 }
 

@@ -1,4 +1,5 @@
 import { LuaError, type LuaFunction, library } from './lua-library.ts'
+import { tokensOf } from './lua-tokens.ts'
 
 /*
  * A translator of the cache's Lua scripts into JavaScript: the scripts themselves run in the simulation,
@@ -8,15 +9,6 @@ import { LuaError, type LuaFunction, library } from './lua-library.ts'
  * A byte string of Lua is a JavaScript string of characters below 256, nil is `undefined`, a table a
  * `LuaTable`. Each function returns an array of its results.
  */
-
-const token =
-  /\s+|--[^\n]*|(?<name>[A-Za-z_]\w*)|(?<number>\d+(?:\.\d+)?)|(?<text>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|(?<sign>\.\.\.|\.\.|==|~=|<=|>=|[-+*/%^#<>=(){}[\];:,.])/y
-
-const keywords = new Set(
-  'and break do else elseif end false for function if in local nil not or repeat return then true until while'.split(
-    ' ',
-  ),
-)
 
 /** Binary operators with their left and right binding powers (Lua 5.1 manual, 2.5.6). */
 const operators: Record<string, [number, number, string]> = {
@@ -36,29 +28,6 @@ const operators: Record<string, [number, number, string]> = {
   '%': [13, 14, 'modulo'],
 }
 const unaryPower = 15
-
-interface Token {
-  kind: 'name' | 'keyword' | 'number' | 'text' | 'sign' | 'end'
-  value: string
-}
-
-function tokensOf(source: string): Token[] {
-  const tokens: Token[] = []
-  token.lastIndex = 0
-  while (token.lastIndex < source.length) {
-    const at = token.lastIndex
-    const groups = token.exec(source)?.groups
-    if (groups === undefined) throw new LuaError(`unknown Lua at: ${source.slice(at, at + 40)}`)
-    const { name, number, text, sign } = groups
-    if (name !== undefined) {
-      tokens.push({ kind: keywords.has(name) ? 'keyword' : 'name', value: name })
-    } else if (number !== undefined) tokens.push({ kind: 'number', value: number })
-    else if (text !== undefined) tokens.push({ kind: 'text', value: text })
-    else if (sign !== undefined) tokens.push({ kind: 'sign', value: sign })
-  }
-  tokens.push({ kind: 'end', value: 'the end' })
-  return tokens
-}
 
 /** An expression in JavaScript. `many`: it is an array of values, of which one place takes the first. */
 interface Expression {

@@ -1,14 +1,12 @@
 import type { createConnection } from '../../plugins/cache/connection.ts'
-import type { Journal } from '../../plugins/cache/journal.ts'
 import type { createMemoryStore } from '../../plugins/cache/memory-store.ts'
 import type { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
 import type { createRelay } from '../../plugins/cache/relay.ts'
 import type { scripts as Scripts } from '../../plugins/cache/scripts.ts'
-import type { Outbox } from '../../plugins/cache/write.ts'
-import { mutants as known, type Mutant, type Wrapper } from '../coherence/mutants.ts'
+import type { waits as Waits } from '../../plugins/cache/waits.ts'
+import { mutants as known, type Mutant } from '../coherence/mutants.ts'
+import { type Wrapper, wrapJournal, wrapMade, wrapOptions } from '../coherence/wrappers.ts'
 import type { FaultKind } from './plan.ts'
-
-type RedisJournalOptions = Parameters<typeof createRedisJournal>[0]
 
 /** A line of a script, another one in its place. */
 const script = (name: keyof typeof Scripts, find: string, replace: string): Wrapper => ({
@@ -20,45 +18,33 @@ const script = (name: keyof typeof Scripts, find: string, replace: string): Wrap
   },
 })
 
-const journal = (
-  wrap: (made: Journal, options: RedisJournalOptions) => Partial<Journal>,
-): Wrapper => ({
-  module: 'plugins/cache/redis-journal.ts',
-  name: 'createRedisJournal',
-  wrap:
-    (original: typeof createRedisJournal): typeof createRedisJournal =>
-    (options) => {
-      const made = original(options)
-      return { ...made, ...wrap(made, options) }
-    },
-})
+const connection = wrapOptions<typeof createConnection>(
+  'plugins/cache/connection.ts',
+  'createConnection',
+)
 
-type ConnectionOptions = Parameters<typeof createConnection>[0]
+const relay = wrapOptions<typeof createRelay>('plugins/cache/relay.ts', 'createRelay')
 
-const connection = (
-  change: (options: ConnectionOptions) => Partial<ConnectionOptions>,
-): Wrapper => ({
-  module: 'plugins/cache/connection.ts',
-  name: 'createConnection',
-  wrap:
-    (original: typeof createConnection): typeof createConnection =>
-    (options) =>
-      original({ ...options, ...change(options) }),
-})
+const journalOptions = wrapOptions<typeof createRedisJournal>(
+  'plugins/cache/redis-journal.ts',
+  'createRedisJournal',
+)
 
-const relay = (
-  change: (outbox: Pick<Outbox, 'read' | 'remove'>) => Pick<Outbox, 'read' | 'remove'>,
-): Wrapper => ({
-  module: 'plugins/cache/relay.ts',
-  name: 'createRelay',
-  wrap:
-    (original: typeof createRelay): typeof createRelay =>
-    (options) =>
-      original({ ...options, outbox: change(options.outbox) }),
+const memory = wrapMade<typeof createMemoryStore>(
+  'plugins/cache/memory-store.ts',
+  'createMemoryStore',
+)
+
+/** Some waits of the protocol are of another length. */
+const waiting = (change: Partial<typeof Waits>): Wrapper => ({
+  module: 'plugins/cache/waits.ts',
+  name: 'waits',
+  wrap: (original: typeof Waits) => ({ ...original, ...change }),
 })
 
 const subtle: Record<string, Wrapper> = {
-  'a new epoch stores at once': script('attach', "'PX', ARGV[3]", "'PX', 1"),
+  'a new epoch stores at once': waiting({ barrier: 1 }),
+  'use begins without waiting for the others': waiting({ settle: 0 }),
   'an epoch outlives its server': script(
     'attach',
     "if text and redis.call('GET', P .. '@server') == ARGV[2] then",
@@ -81,66 +67,57 @@ const subtle: Record<string, Wrapper> = {
     'untouched_since(from, ARGV[1], tags)',
     'untouched_since(math.min(from + 1, position), ARGV[1], tags)',
   ),
+  'the token of the noted version is not compared': script(
+    'store',
+    '~= ARGV[5] then return false end',
+    "== '' then return false end",
+  ),
   'a shared copy is not judged': script(
     'load',
     'or not untouched_since(at, ARGV[1], tags) then',
     'then',
   ),
   'a shared copy of another epoch is used': script('load', 'or held[1] ~= epoch then', 'then'),
-  'a lost mark is not asked for': journal(() => ({ isMarked: async () => true })),
-  'a write that cannot be marked does not wait': journal(({ mark }, { client }) => ({
+  'a lost mark is not asked for': wrapJournal(() => ({ isMarked: async () => true })),
+  'a write that cannot be marked does not wait': wrapJournal(({ mark }, { client }) => ({
     mark: async (change) =>
       client.status === 'ready' ? mark(change) : { id: 'none', change, placed: false, since: 0 },
   })),
-  'a failed finish drops its outbox row': journal(({ finish }) => ({
+  'a failed finish drops its outbox row': wrapJournal(({ finish }) => ({
     finish: async (change, mark) => {
       await finish(change, mark)
       return true
     },
   })),
-  'the server is not asked who it is': {
-    module: 'plugins/cache/redis-journal.ts',
-    name: 'createRedisJournal',
-    wrap:
-      (original: typeof createRedisJournal): typeof createRedisJournal =>
-      (options) =>
-        original({ ...options, runtime: { ...options.runtime!, every: () => () => {} } }),
-  },
-  'use begins without waiting for the others': connection(() => ({ settleDelay: 0 })),
+  'the server is not asked who it is': journalOptions(({ runtime }) => ({
+    runtime: { ...runtime!, every: () => () => {} },
+  })),
   'use begins at once, without the outbox': connection(() => ({
     settleDelay: 0,
     drain: async () => true,
   })),
-  'the outbox is emptied before it is applied': relay((outbox) => ({
-    ...outbox,
-    async read() {
-      const rows = await outbox.read()
-      await outbox.remove(rows.map(({ id }) => id))
-      return rows
+  'the outbox is emptied before it is applied': relay(({ outbox }) => ({
+    outbox: {
+      ...outbox,
+      async read() {
+        const rows = await outbox.read()
+        await outbox.remove(rows.map(({ id }) => id))
+        return rows
+      },
     },
   })),
-  'an entry removes nothing from memory': {
-    module: 'plugins/cache/memory-store.ts',
-    name: 'createMemoryStore',
-    wrap:
-      (original: typeof createMemoryStore): typeof createMemoryStore =>
-      (maxBytes) =>
-        Object.assign(original(maxBytes), { deleteTouched: () => 0 }),
-  },
-  'a write removes every answer': journal(({ finish }) => ({
+  'an entry removes nothing from memory': memory(() => ({ deleteTouched: () => 0 })),
+  'a write removes every answer': wrapJournal(({ finish }) => ({
     finish: (_change, mark) => finish('*', mark),
   })),
 }
 
-/** The faults that bring a broken build to light soonest, where any at all would take long. */
+/** The faults that bring a broken build to light, where any at all would take minutes. */
 export const revealing: Record<string, readonly FaultKind[]> = {
   'a new epoch stores at once': ['redis flushed'],
-  'a lost mark is not asked for': ['redis flushed'],
   'an epoch outlives its server': ['redis restarted from a snapshot', 'redis failed over'],
-  'the server is not asked who it is': ['redis failed over behind a proxy'],
   'use begins without waiting for the others': ['redis paused'],
-  'use begins at once, without the outbox': ['redis paused'],
-  'a failed finish drops its outbox row': ['redis paused', 'a link refused'],
+  'the token of the noted version is not compared': ['redis failed over behind a proxy'],
   'the outbox is emptied before it is applied': ['an instance crashed', 'redis paused'],
 }
 

@@ -1,6 +1,7 @@
 import type { DatabaseKind } from './database.ts'
 import { keys } from './instance.ts'
 import { createRandom, type Random } from './random.ts'
+import { type Step, scene } from './scene.ts'
 
 /** Something that is done to the world at a moment (milliseconds from its beginning). */
 export interface Operation {
@@ -10,8 +11,13 @@ export interface Operation {
   instance: number
   key: string
   row: number
+  /** The form in which an answer is asked for: JSON where none is named. */
+  form?: 'csv' | undefined
   /** Milliseconds that a fault lasts. */
   lasts: number
+  /** It is done when somebody next takes this step, and so many milliseconds later. */
+  waitsFor?: Step | undefined
+  delay?: number
   /** On whose behalf, where a chooser chooses who goes on. */
   actor?: string
 }
@@ -35,6 +41,8 @@ export interface Plan {
   databaseLatency: Latency
   maxBytes: number
   counts: boolean
+  /** Some instances are of a version that packs answers in another form. */
+  olderForms: boolean
   operations: Operation[]
   /** Milliseconds until the world ends. */
   length: number
@@ -57,13 +65,33 @@ export const faultKinds = [
   'an instance crashed',
   'a clock set',
   'the database fails',
+  'the database freezes',
   'commits stall',
 ] as const
 
-const workKinds = ['read', 'write', 'a write past the API', 'an import'] as const
-
 export type FaultKind = (typeof faultKinds)[number]
-export type OperationKind = FaultKind | (typeof workKinds)[number]
+
+/** What loses Redis or its data, and with them the most. */
+const losing: FaultKind[] = [
+  'redis flushed',
+  'redis restarted empty',
+  'redis restarted from a snapshot',
+  'redis failed over',
+  'redis failed over behind a proxy',
+  'redis paused',
+  'connections cut',
+]
+
+export type WorkKind =
+  | 'read'
+  | 'write'
+  | 'a write past the API'
+  | 'a write past the API, untold'
+  | 'an import'
+export type OperationKind = FaultKind | WorkKind
+
+export const isFault = (kind: OperationKind): kind is FaultKind =>
+  (faultKinds as readonly string[]).includes(kind)
 
 /** How long a fault may last, in milliseconds; those that are not here are over at once. */
 const durations: Partial<Record<FaultKind, [number, number]>> = {
@@ -78,6 +106,7 @@ const durations: Partial<Record<FaultKind, [number, number]>> = {
   'an instance paused': [5, 8000],
   'an instance crashed': [0, 1500],
   'the database fails': [20, 1500],
+  'the database freezes': [20, 4000],
   'commits stall': [20, 3000],
 }
 
@@ -89,19 +118,50 @@ export interface PlanOptions {
   steps: number
 }
 
+/** The faults of a world, and how often they come. */
+interface Dangers {
+  kinds: FaultKind[]
+  rate: number
+  /** How many of them come with a scene. */
+  scenes: number
+}
+
 export function planOf(seed: number, { instances, faults, steps }: PlanOptions): Plan {
   const random = createRandom(seed)
   const redis = instances !== undefined || random.chance(0.94)
   const count = redis ? (instances ?? random.pick([1, 2, 2, 2, 3, 3])) : 1
-  // Some worlds have one kind of fault, often and with work about it; others a few, or none.
+  const dangers = dangersOf(random, redis, faults)
+  const operations = operationsOf(random, { dangers, count, steps })
+  operations.sort((a, b) => a.at - b.at)
+  return {
+    ...{ seed, instances: count, redis, operations, length: operations.at(-1)!.at + 300 },
+    database: random.pick(['sqlite', 'mssql'] as const),
+    latency: latencyOf(random, [0.2, 1, 4]),
+    databaseLatency: latencyOf(random, [0.2, 1, 4, 25, 120]),
+    maxBytes: random.chance(0.1) ? 2500 : 1_000_000,
+    counts: random.chance(0.5),
+    olderForms: random.chance(0.1),
+  }
+}
+
+/** Some worlds have one kind of fault, often and with a scene about it; others a few, or none. */
+function dangersOf(random: Random, redis: boolean, faults?: readonly FaultKind[]): Dangers {
   const single = faults !== undefined || random.chance(0.35)
   const some = random.pick([0.1, 0.3])
-  const chosen = single ? [random.pick(faultKinds)] : faultKinds.filter(() => random.chance(some))
-  const enabled = faults ?? chosen
-  const possible = redis ? enabled : enabled.filter((kind) => !/redis|link|connec|value/.test(kind))
-  const pace = random.pick([2, 8, 30])
+  const one = random.chance(0.5) ? random.pick(losing) : random.pick(faultKinds)
+  const chosen = single ? [one] : faultKinds.filter(() => random.chance(some))
+  const kinds = [...(faults ?? chosen)].filter(
+    (kind) => redis || !/redis|link|connec|value/.test(kind),
+  )
   const rates = single ? [0.05, 0.15] : [0, 0.03, 0.1, 0.2]
-  const faultRate = possible.length > 0 ? random.pick(rates) : 0
+  return { kinds, rate: kinds.length > 0 ? random.pick(rates) : 0, scenes: single ? 1 : 0.3 }
+}
+
+function operationsOf(
+  random: Random,
+  { dangers, count, steps }: { dangers: Dangers; count: number; steps: number },
+): Operation[] {
+  const pace = random.pick([2, 8, 30])
   const writeRate = random.pick([0.1, 0.25, 0.5])
   const hot = random.chance(0.5) ? random.pick(keys) : undefined
   const operations: Operation[] = []
@@ -113,46 +173,21 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
     const waits = excited > 0 ? [20, 260, 1020, 2050, 2500] : [300, 1500, 3000]
     const pause = random.chance(0.1) ? random.pick(waits) * random.between(0.9, 1.1) : 0
     at += pause - (excited > 0 ? Math.min(pace, 4) : pace) * Math.log(1 - random.next())
-    const isFault = random.chance(excited > 0 ? faultRate * 2 : faultRate)
-    excited = isFault ? 12 : excited - 1
-    const kind = isFault ? random.pick(possible) : workOf(random, writeRate)
-    operations.push({
-      ...{ at, kind, instance: random.below(count), row: 1 + random.below(3) },
-      key: hot !== undefined && random.chance(0.8) ? hot : random.pick(keys),
-      lasts: lastsOf(random, kind),
-    })
-    left -= 8 + (pause * count * 7) / 1000
-    if (isFault && (single || random.chance(0.3))) {
-      const around = workAround(random, operations.at(-1)!, count)
-      operations.push(...around)
-      left -= 8 * around.length
-    }
+    const faulty = random.chance(excited > 0 ? dangers.rate * 2 : dangers.rate)
+    excited = faulty ? 12 : excited - 1
+    const kind = faulty ? random.pick(dangers.kinds) : workOf(random, writeRate)
+    const key = hot !== undefined && random.chance(0.8) ? hot : random.pick(keys)
+    const [instance, row] = [random.below(count), 1 + random.below(3)]
+    const form = random.chance(0.1) ? ('csv' as const) : undefined
+    const operation = { at, kind, instance, row, key, form, lasts: lastsOf(random, kind) }
+    const added =
+      faulty && random.chance(dangers.scenes)
+        ? scene(random, operation, { count, kinds: dangers.kinds, lastsOf })
+        : [operation]
+    operations.push(...added)
+    left -= 8 * added.length + (pause * count * 7) / 1000
   }
-  operations.sort((a, b) => a.at - b.at)
-  return {
-    ...{ seed, instances: count, redis, operations, length: at + 300 },
-    database: random.pick(['sqlite', 'mssql'] as const),
-    latency: latencyOf(random, [0.2, 1, 4]),
-    databaseLatency: latencyOf(random, [0.2, 1, 4, 25, 120]),
-    maxBytes: random.chance(0.1) ? 2500 : 1_000_000,
-    counts: random.chance(0.5),
-  }
-}
-
-/** Writes about the time when a fault begins or ends, and reads of what they write. */
-function workAround(random: Random, { at, lasts, row }: Operation, count: number): Operation[] {
-  const over = at + lasts
-  const key = random.pick(['all', `id=${row}`])
-  const make = (kind: 'read' | 'write', moment: number): Operation => ({
-    ...{ kind, key, row, lasts: 0, at: Math.max(0, moment), instance: random.below(count) },
-  })
-  const soon = () => random.between(0, random.pick([15, 60, 600, 1300]))
-  return [
-    make('write', at - random.between(0, 120)),
-    make('write', over + random.between(-300, 260)),
-    ...Array.from({ length: 4 }, () => make('read', at + soon())),
-    ...Array.from({ length: 6 }, () => make('read', over + soon())),
-  ]
+  return operations
 }
 
 const latencyOf = (random: Random, means: number[]): Latency => ({
@@ -163,6 +198,7 @@ const latencyOf = (random: Random, means: number[]): Latency => ({
 
 function workOf(random: Random, writeRate: number): OperationKind {
   if (random.chance(0.01)) return random.pick(['a write past the API', 'an import'])
+  if (random.chance(0.0002)) return 'a write past the API, untold'
   return random.chance(writeRate) ? 'write' : 'read'
 }
 

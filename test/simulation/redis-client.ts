@@ -70,6 +70,7 @@ export function createRedisClient(
   })
 
   function send(command: Command, buffers: boolean): Promise<unknown> {
+    server.sent(command)
     if (connection === undefined || client.status !== 'ready') {
       return Promise.reject(new Error("Stream isn't writeable and enableOfflineQueue is false"))
     }
@@ -121,6 +122,8 @@ function createConnection(
   let heard = world.now
   let watching = false
   let lastArrival = Infinity
+  /** How many commands were sent, have arrived, and were answered: each after the one before it. */
+  let [sent, arrived, replied, answered] = [0, 0, 0, 0]
 
   /** When a message that is sent now arrives: none overtakes another on its connection. */
   const arrivalAfter = (earlier: number) =>
@@ -159,10 +162,14 @@ function createConnection(
     pending.push({ resolve, reject, buffers })
     arrival = arrivalAfter(arrival)
     const target = server.process
-    world.schedule(arrival - world.now, target, () => {
+    const number = sent
+    sent += 1
+    const take = () => {
+      arrived += 1
       if (!server.up || world.now > lastArrival) return
       receive(command, server.process === target)
-    })
+    }
+    world.schedule(arrival - world.now, target, take, () => arrived === number)
     watch()
     return promise
   }
@@ -174,7 +181,10 @@ function createConnection(
     if (world.tracing) world.trace('redis', describe(command, reply))
     if (!open) return
     answer = arrivalAfter(answer)
-    world.schedule(answer - world.now, process, () => {
+    const number = replied
+    replied += 1
+    const take = () => {
+      answered += 1
       if (side.closed || !open) return
       heard = world.now
       link.heard = world.now
@@ -182,7 +192,8 @@ function createConnection(
       if (waiting === undefined) return
       if (reply instanceof LuaError) waiting.reject(new Error(reply.message))
       else waiting.resolve(fromBytes(reply, waiting.buffers))
-    })
+    }
+    world.schedule(answer - world.now, process, take, () => answered === number)
   }
 
   const refused = !server.up || link.refusedUntil > world.now

@@ -17,6 +17,9 @@ export interface ServerConnection {
   close: () => void
 }
 
+/** Commands that change nothing. */
+const readOnly = new Set(['GET', 'INFO', 'cache:entriesSince', 'cache:isMarked', 'cache:server'])
+
 /** Scripts without this flag are refused by a server whose memory is full. */
 const allowedWhenFull = /^#!lua .*allow-oom/
 
@@ -34,7 +37,7 @@ export function createRedisServer(world: World) {
   let full = false
   const connections = new Set<ServerConnection>()
   const listeners: ((command: Command, reply: Reply) => void)[] = []
-  const losses: (() => void)[] = []
+  const senders: ((command: Command) => void)[] = []
 
   const info = () => ({
     server: `# Server\r\nrun_id:${generation}run\r\n`,
@@ -55,6 +58,8 @@ export function createRedisServer(world: World) {
       }
       const reply = script ? evaluate(script, run, keys, argv) : run(name, [...keys, ...argv])
       for (const listener of listeners) listener(command, reply)
+      world.reached(name)
+      world.touch('redis', !readOnly.has(name))
       return reply
     } catch (error) {
       if (!(error instanceof LuaError)) throw error
@@ -71,7 +76,6 @@ export function createRedisServer(world: World) {
     generation += 1
     keyspace = copyKeyspace(data)
     process = world.createProcess(`redis ${generation}`)
-    for (const lost of losses) lost()
   }
 
   return {
@@ -85,13 +89,13 @@ export function createRedisServer(world: World) {
     execute,
     /** Called after each command that took effect. */
     onCommand: (listener: (typeof listeners)[number]) => void listeners.push(listener),
-    /** Called whenever data were lost. */
-    onLoss: (lost: () => void) => void losses.push(lost),
-    cutAll,
-    flush(): void {
-      keyspace.clear()
-      for (const lost of losses) lost()
+    /** Called with each command that a client sends, whether or not it arrives. */
+    onSend: (listener: (typeof senders)[number]) => void senders.push(listener),
+    sent(command: Command): void {
+      for (const listener of senders) listener(command)
     },
+    cutAll,
+    flush: () => keyspace.clear(),
     /** What a restart or a failover comes back with later. */
     takeSnapshot(): void {
       snapshot = copyKeyspace(keyspace)

@@ -93,7 +93,7 @@ function randomScript(random: Random, at: { position: number; token: string }): 
     isMarked: [mark],
     finish: [mark, change, `t${random.below(1000)}`],
     deleteTouched: [change],
-    store: [key, list, epoch, position, random.pick([3_600_000, 60_000]), meta, body],
+    store: [key, list, epoch, position, token, random.pick([3_600_000, 60_000]), meta, body],
     load: [key],
     list: [random.pick([1, 10])],
     server: [],

@@ -1,4 +1,4 @@
-import type { Exception } from './judge.ts'
+import type { Exception } from './exceptions.ts'
 import { type Plan, type PlanOptions, planOf } from './plan.ts'
 import { type Outcome, simulate } from './simulate.ts'
 
@@ -20,7 +20,8 @@ export interface Totals {
   /** Milliseconds of simulated time. */
   simulated: number
   seconds: number
-  exceptions: Partial<Record<Exception, number>>
+  /** How many reads were stale by each, and the first seed with one. */
+  exceptions: Partial<Record<Exception, { reads: number; seed: number }>>
 }
 
 export interface Found {
@@ -50,7 +51,8 @@ export async function search(options: SearchOptions): Promise<{ totals: Totals; 
       totals[name] += outcome[name]
     }
     for (const [name, count] of outcome.exceptions) {
-      totals.exceptions[name] = (totals.exceptions[name] ?? 0) + count
+      const { reads, seed } = totals.exceptions[name] ?? { reads: 0, seed: next }
+      totals.exceptions[name] = { reads: reads + count, seed }
     }
     totals.seconds = (performance.now() - started) / 1000
     if (totals.histories % 100 === 0) onProgress?.(totals)

@@ -1,5 +1,6 @@
 import type { FaultKind, Operation, OperationKind, Plan } from './plan.ts'
 import { type Outcome, simulate } from './simulate.ts'
+import type { Chooser, Footprint } from './world.ts'
 
 /** A small world: what its actors do at one moment, each on an instance. */
 export interface SmallWorld {
@@ -36,14 +37,16 @@ export function smallWorlds(): SmallWorld[] {
     worlds.push({ ...world, name: `${world.database}, ${world.warm ? 'warm' : 'cold'}, ${name}` })
   const write = { kind: 'write', instance: 0 } as const
   const read = { kind: 'read', instance: 1 } as const
-  for (const database of ['sqlite', 'mssql'] as const) {
-    for (const warm of [false, true]) {
-      const world = { database, warm }
-      add({ ...world, actors: [write, read] }, 'a write and a read elsewhere')
-      add({ ...world, actors: [write, { ...read, instance: 0 }] }, 'a write and a read there')
-      for (const fault of faults) {
-        add({ ...world, actors: [write, read], fault }, `a write, a read, ${fault}`)
-      }
+  const bases = (['sqlite', 'mssql'] as const).flatMap((database) =>
+    [false, true].map((warm) => ({ database, warm })),
+  )
+  for (const base of bases) {
+    add({ ...base, actors: [write, read] }, 'a write and a read elsewhere')
+    add({ ...base, actors: [write, { ...read, instance: 0 }] }, 'a write and a read there')
+  }
+  for (const fault of faults) {
+    for (const base of bases) {
+      add({ ...base, actors: [write, read], fault }, `a write, a read, ${fault}`)
     }
   }
   const cold = { database: 'mssql', warm: false } as const
@@ -71,7 +74,15 @@ function planOf({ database, warm, actors, fault }: SmallWorld): Plan {
     }
   }
   return {
-    ...{ seed: 1, instances: 2, redis: true, counts: false, maxBytes: 1_000_000, operations },
+    ...{
+      seed: 1,
+      instances: 2,
+      redis: true,
+      counts: false,
+      maxBytes: 1_000_000,
+      olderForms: false,
+      operations,
+    },
     ...{ database, latency: none, databaseLatency: none, length: moment + (fault ? 2610 : 5) },
   }
 }
@@ -83,31 +94,86 @@ export interface Walked {
   failing?: { plan: Plan; choices: string[]; outcome: Outcome }
 }
 
+/** A place where somebody was chosen to go on. */
+interface Choice {
+  actors: string[]
+  chosen: string
+  /** What the chosen one has touched by going on. */
+  touched: Footprint
+  /** Those who need not be chosen here, and what they would touch: their turn has been walked elsewhere. */
+  asleep: Map<string, Footprint>
+}
+
+/** Whether the order of two turns can matter to anybody. */
+function conflict(one: Footprint, other: Footprint): boolean {
+  if (one.has('everything') || other.has('everything')) return true
+  return [...one].some(([name, changes]) => other.has(name) && (changes || other.get(name)!))
+}
+
 /**
  * Walks through all interleavings of a small world, depth first: each history repeats the choices of the
- * last one but for the last of them that had another possibility.
+ * last one but for the last of them that has another possibility. Of histories that differ only in the
+ * order of turns that cannot see each other, one is walked (sleep sets: Godefroid, "Partial-Order Methods
+ * for the Verification of Concurrent Systems", 1996).
  */
 export async function walk(world: SmallWorld, limit = Infinity): Promise<Walked> {
+  const { name } = world
   const plan = planOf(world)
-  let prefix: number[] = []
-  for (let histories = 1; histories <= limit; histories += 1) {
-    const taken: { index: number; of: number }[] = []
-    const choices: string[] = []
-    const choose = (actors: string[]) => {
-      const index = prefix[taken.length] ?? 0
-      taken.push({ index, of: actors.length })
-      choices.push(actors[index]!)
-      return actors[index]!
-    }
-    const outcome = await simulate(plan, { maxSteps: 5000, choose })
-    const { name } = world
+  const path: Choice[] = []
+  let histories = 0
+  for (let runs = 1; runs <= limit; runs += 1) {
+    const follower = follow(path)
+    const outcome = await simulate(plan, { maxSteps: 5000, choose: follower.choose })
+    if (!follower.cutShort) histories += 1
     if (outcome.violations.length > 0) {
+      const choices = path.map(({ chosen }) => chosen)
       return { name, histories, complete: false, failing: { plan, choices, outcome } }
     }
-    while (taken.length > 0 && taken.at(-1)!.index + 1 >= taken.at(-1)!.of) taken.pop()
-    const last = taken.at(-1)
-    if (last === undefined) return { name, histories, complete: true }
-    prefix = [...taken.slice(0, -1).map(({ index }) => index), last.index + 1]
+    if (!turnBack(path)) return { name, histories, complete: true }
   }
-  return { name: world.name, histories: limit, complete: false }
+  return { name, histories, complete: false }
+}
+
+/** Chooses as the path says, and then makes it longer. */
+function follow(path: Choice[]) {
+  let at = 0
+  let cutShort = false
+
+  const choose: Chooser = (actors, touched) => {
+    const last = path[at - 1]
+    if (last !== undefined) last.touched = touched
+    if (actors.length === 0) return undefined
+    if (at === path.length) {
+      const asleep = new Map(
+        [...(last?.asleep ?? [])].filter(([, theirs]) => !conflict(theirs, touched)),
+      )
+      const chosen = actors.find((actor) => !asleep.has(actor))
+      cutShort = chosen === undefined
+      if (chosen === undefined) return undefined
+      path.push({ actors, chosen, touched: new Map(), asleep })
+    }
+    at += 1
+    return path[at - 1]!.chosen
+  }
+  return {
+    choose,
+    /** Whoever could go on was asleep: the rest has been walked. */
+    get cutShort() {
+      return cutShort
+    },
+  }
+}
+
+/** Chooses somebody else at the last place where that is possible; false: there is none. */
+function turnBack(path: Choice[]): boolean {
+  for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {
+    last.asleep.set(last.chosen, last.touched)
+    const next = last.actors.find((actor) => !last.asleep.has(actor))
+    if (next !== undefined) {
+      last.chosen = next
+      return true
+    }
+    path.pop()
+  }
+  return false
 }

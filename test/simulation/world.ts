@@ -1,4 +1,5 @@
 import type { Cancel, Runtime } from '../../plugins/cache/runtime.ts'
+import { createQueue } from './queue.ts'
 import { createRandom, type Random } from './random.ts'
 
 /*
@@ -23,17 +24,27 @@ export interface Process {
 
 interface Event {
   time: number
+  /** When it would have happened, had its owner not been paused. */
+  due: number
   order: number
   /** Who takes it: not while it is paused, and never when it is dead. */
   owner: Process | null
   /** On whose behalf: that of the event which scheduled it. */
   actor: string
   work: () => void
+  /** What comes before it has happened. By time alone that is always so; a chooser has to respect it. */
+  ready: (() => boolean) | undefined
   cancelled: boolean
 }
 
-/** Chooses one of the actors that can go on; see `walk.ts`. */
-export type Chooser = (actors: string[]) => string
+/** What an event has read (false) or changed (true), by name. */
+export type Footprint = Map<string, boolean>
+
+/**
+ * Chooses one of the actors that can go on, or none to end the history; see `walk.ts`. It is told what has
+ * been read and changed since it chose last.
+ */
+export type Chooser = (actors: string[], touched: Footprint) => string | undefined
 
 /** Milliseconds from now within which what happens counts as happening now, where a chooser chooses. */
 const turn = 0.2
@@ -55,7 +66,7 @@ const beginning = 1_764_160_000_000
 const drained = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 export function createWorld(seed: number, choose?: Chooser) {
-  const heap: Event[] = []
+  const queue = createQueue<Event>()
   let now = 0
   let order = 0
   let steps = 0
@@ -63,43 +74,21 @@ export function createWorld(seed: number, choose?: Chooser) {
   const lines: TraceLine[] = []
   let tracing = false
   let actor = ''
-
-  const before = (a: Event, b: Event) => a.time < b.time || (a.time === b.time && a.order < b.order)
-
-  function push(event: Event): void {
-    let at = heap.push(event) - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (!before(event, heap[parent]!)) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = event
-  }
-
-  function pop(): Event | undefined {
-    const first = heap[0]
-    const last = heap.pop()
-    if (first === undefined || last === undefined || heap.length === 0) return first
-    let at = 0
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child += 1
-      if (!before(heap[child]!, last)) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = last
-    return first
-  }
+  let touched: Footprint = new Map()
+  /** What waits for a step of somebody. */
+  const armed: { step: string; work: () => void }[] = []
 
   /** Has `owner` do `work` after so many milliseconds of the world. */
-  function schedule(delay: number, owner: Process | null, work: () => void): Cancel {
+  function schedule(
+    delay: number,
+    owner: Process | null,
+    work: () => void,
+    ready?: () => boolean,
+  ): Cancel {
     order += 1
     const time = now + Math.max(0, delay)
-    const event = { time, order, owner, actor, work, cancelled: false }
-    push(event)
+    const event = { time, due: time, order, owner, actor, work, ready, cancelled: false }
+    queue.push(event)
     return () => {
       event.cancelled = true
     }
@@ -111,37 +100,51 @@ export function createWorld(seed: number, choose?: Chooser) {
    */
   function popChosen(choose: Chooser): Event | undefined {
     const heads = new Map<string, Event>()
-    for (const event of heap) {
+    for (const event of queue.all) {
       if (event.time > now + turn || event.cancelled || event.owner?.alive === false) continue
+      if (event.ready?.() === false) continue
       const head = heads.get(event.actor)
       if (head === undefined || event.order < head.order) heads.set(event.actor, event)
     }
-    if (heads.size === 0) return pop()
-    const mine = heads.get(actor)
-    const goesOn = mine?.owner?.isInstance === true
-    const actors = [...heads.keys()].sort()
-    const chosen = goesOn ? mine : heads.get(actors.length > 1 ? choose(actors) : actors[0]!)!
-    heap.splice(heap.indexOf(chosen), 1)
-    heap.sort((a, b) => (before(a, b) ? -1 : 1))
+    if (heads.size === 0) return queue.pop()
+    let chosen = heads.get(actor)
+    if (chosen?.owner?.isInstance !== true) {
+      const footprint = touched
+      touched = new Map()
+      chosen = heads.get(choose([...heads.keys()].sort(), footprint) ?? '')
+    }
+    if (chosen === undefined) return undefined
+    queue.remove(chosen)
     return chosen
+  }
+
+  /** An event reads something, or changes it. */
+  function touch(name: string, changes: boolean): void {
+    if (choose !== undefined) touched.set(name, changes || touched.get(name) === true)
   }
 
   /** Runs until nothing is left, somebody stops it, or so many steps are done. */
   async function run(maxSteps: number): Promise<void> {
+    await goOn(maxSteps)
+    choose?.([], touched)
+  }
+
+  async function goOn(maxSteps: number): Promise<void> {
     while (!stopped && steps < maxSteps) {
-      const event = choose === undefined ? pop() : popChosen(choose)
+      const event = choose === undefined ? queue.pop() : popChosen(choose)
       if (event === undefined) return
       if (event.cancelled || event.owner?.alive === false) continue
       const { owner } = event
       if (owner !== null && owner.pausedUntil > event.time) {
         // It finds what came meanwhile in the order in which it came.
         event.time = owner.pausedUntil
-        push(event)
+        queue.push(event)
         continue
       }
       now = choose === undefined ? event.time : Math.max(now, event.time) + instant
       actor = event.actor
       steps += 1
+      if (owner?.isInstance) touch(owner.name, true)
       event.work()
       await drained()
     }
@@ -149,6 +152,18 @@ export function createWorld(seed: number, choose?: Chooser) {
 
   function trace(who: string, what: string): void {
     if (tracing) lines.push({ time: now, who, what })
+  }
+
+  /** Does `work` when somebody next takes the step. */
+  const onStep = (step: string, work: () => void) => void armed.push({ step, work })
+
+  /** Somebody takes a step: what waits for it goes on. */
+  function reached(step: string): void {
+    if (armed.length === 0) return
+    for (const waiting of armed.filter((each) => each.step === step)) {
+      armed.splice(armed.indexOf(waiting), 1)
+      waiting.work()
+    }
   }
 
   const randomOf = (name: string): Random => createRandom(seed ^ hashOf(name))
@@ -170,6 +185,9 @@ export function createWorld(seed: number, choose?: Chooser) {
     schedule,
     run,
     trace,
+    onStep,
+    reached,
+    touch,
     /** A sequence of its own for each name, so that one more event here changes nothing elsewhere. */
     randomOf,
     stop: () => {

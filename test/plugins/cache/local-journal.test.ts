@@ -1,5 +1,5 @@
 import t from 'tap'
-import { markLease } from '../../../plugins/cache/journal.ts'
+import { waits } from '../../../plugins/cache/waits.ts'
 import { createLocalJournal } from '../../../plugins/cache/local-journal.ts'
 import { createReplica } from '../../../plugins/cache/replica.ts'
 import { systemRuntime } from '../../../plugins/cache/runtime.ts'
@@ -31,7 +31,7 @@ t.test('in one process, a mark whose write never ended is lifted with its lease'
   const store = () => journal.store(fill, async () => t.fail('nothing is packed') as never, 1000)
   t.equal(await store(), undefined)
   t.ok(await journal.isMarked(mark))
-  late = markLease
+  late = waits.lease
   t.match(await store(), { shared: false })
   t.notOk(await journal.isMarked(mark))
 })
@@ -63,7 +63,7 @@ t.test('a write of this process that was never finished leaves its trace', async
   // A query reads the old state, the write commits, and only the relay finds its row.
   const fill = { key: 'k', tags: ['type:TV'], version: replica.version, bypass: false }
   t.equal(await journal.apply(change, mark.id), true)
-  late = markLease
+  late = waits.lease
   t.equal(
     await journal.store(fill, async () => t.fail('nothing is packed') as never, 1000),
     undefined,

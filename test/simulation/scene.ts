@@ -1,0 +1,81 @@
+import type { FaultKind, Operation, OperationKind } from './plan.ts'
+import type { Random } from './random.ts'
+
+/** Steps of a write, in their order: at Redis, and what the database does. */
+const writeSteps = ['cache:mark', 'outbox row', 'cache:isMarked', 'commit', 'cache:finish'] as const
+
+const otherSteps = [
+  'cache:attach',
+  'cache:entriesSince',
+  'cache:store',
+  'cache:load',
+  'query',
+  'outbox read',
+] as const
+
+/** A step of the protocol, for which an operation may wait. */
+export type Step = (typeof writeSteps | typeof otherSteps)[number]
+
+export interface SceneOptions {
+  /** How many instances there are. */
+  count: number
+  /** The faults of this world. */
+  kinds: readonly FaultKind[]
+  lastsOf: (random: Random, kind: OperationKind) => number
+}
+
+/**
+ * A fault with what makes it dangerous: answers that are held, a write whose steps it may hit or whose
+ * commit is slow, another fault in the recovery, writes about its end, and reads at each moment of these.
+ */
+export function scene(
+  random: Random,
+  fault: Operation,
+  { count, kinds, lastsOf }: SceneOptions,
+): Operation[] {
+  const { at, row, lasts } = fault
+  const over = at + lasts
+  const key = random.pick(['all', `id=${row}`])
+  const make = (kind: OperationKind, moment: number, more: Partial<Operation> = {}): Operation => ({
+    ...{ kind, key, row, lasts: 0, at: Math.max(0, moment), instance: random.below(count) },
+    ...more,
+  })
+  const times = <T>(number: number, of: () => T): T[] => Array.from({ length: number }, of)
+  const soon = () => random.between(0, random.pick([15, 60, 600, 1300]))
+  const step = (): Step => random.pick<Step>(random.chance(0.6) ? writeSteps : otherSteps)
+  const short = () => random.between(0, random.pick([0.5, 5, 40]))
+  const another = () => ({ row: 1 + random.below(3) })
+  const sometimes = (probability: number, of: () => Operation[]) =>
+    random.chance(probability) ? of() : []
+
+  const writing = random.chance(0.1) ? 'a write past the API' : 'write'
+  const hits = random.chance(0.6) ? { waitsFor: step(), delay: short() * 0.1 } : {}
+  const begins = 'waitsFor' in hits ? at + random.between(0, 3) : at - random.between(0, 120)
+  return [
+    ...times(count, () => make('read', at - random.between(1, 60))),
+    make(writing, begins),
+    { ...fault, ...hits },
+    ...times(3, () => make('read', at + soon())),
+    ...times(4, () => make('read', over + soon())),
+    ...times(3, () => make('read', at, { waitsFor: 'commit', delay: short() })),
+    ...sometimes(0.7, () => [make('write', over + random.between(-300, 260))]),
+    ...sometimes(0.3, () => [make('write', at, { waitsFor: step(), delay: short() })]),
+    ...sometimes(0.3, () =>
+      times(2, () => make('write', random.between(at, over + 20), another())),
+    ),
+    ...sometimes(0.5, () => times(count + 1, () => make('read', over + random.between(900, 4000)))),
+    ...sometimes(0.3, () => {
+      const kind = random.pick(kinds)
+      const again = { lasts: lastsOf(random, kind), waitsFor: step(), delay: short() }
+      return [make(kind, over - random.between(0, 20), again)]
+    }),
+    ...sometimes(0.45, () => {
+      const slow = random.pick([150, 700, 700, 1200, 2500])
+      const kind = random.pick(['commits stall', 'the database freezes'] as const)
+      return [
+        make(kind, at - 10, { lasts: slow, ...(random.chance(0.3) && hits) }),
+        ...times(6, () => make('read', at + random.between(0, slow + 60))),
+      ]
+    }),
+  ]
+}
