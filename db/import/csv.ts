@@ -5,6 +5,8 @@ import type { Format } from './format.ts'
 import type { BatchRow } from './mapping.ts'
 import { type BatchParser, batches, maxRecordSize, type Reject, type RowHandlers } from './rows.ts'
 
+const require = createRequire(import.meta.url)
+
 type CsvFormat = Extract<Format, { kind: 'csv' }>
 
 /** What csv-parse cannot read: one row, or all that follows since nobody knows where it ends. */
@@ -79,9 +81,7 @@ const sampleSize = 500
  * The parser of samples, from a copy of csv-parse's code. V8 compiles code that has made one parser for
  * that one, and code that has made several for all: the file's would be 7 % slower.
  */
-const { parse: parseSample } = createRequire(import.meta.url)('csv-parse') as {
-  parse: typeof parse
-}
+const parseSample: typeof parse = require('csv-parse').parse
 
 /** The header and the first rows of a text that may be cut anywhere. */
 export function sampleCsv(
