@@ -25,7 +25,7 @@ try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException
-  // Whoever reads our output has read enough.
+  // EPIPE: the reader of the pipe has closed it.
   if (code !== 'EPIPE') console.error(`export: ${message.split('\n')[0]}`)
   process.exitCode = 1
 }

@@ -10,6 +10,6 @@ if (!/^[1-9]\d{0,8}$/.test(text) || rest.length > 0) {
 try {
   await pipeline(Readable.from(generateCsv(Number(text))), process.stdout)
 } catch (error) {
-  // The reader of the pipe has seen enough.
+  // The reader of the pipe has closed it.
   if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
 }

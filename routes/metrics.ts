@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 
 /**
  * The numbers for Prometheus (text format 0.0.4). The library is loaded at the first scrape: a service
- * that nobody scrapes pays nothing for it.
+ * that is not scraped pays nothing for it.
  */
 export default async function routes(app: FastifyInstance) {
   let loading: Promise<import('prom-client').Registry> | undefined

@@ -44,7 +44,7 @@ const links = {
   health: '/health/ready',
 }
 
-/** The pages for people, explorer and monitor. They say nothing by themselves and are for everybody. */
+/** The pages for people, explorer and monitor. They hold no data themselves, so they are public. */
 export default async function routes(app: FastifyInstance) {
   await app.register(pageSecurity)
   for (const [url, path] of Object.entries(files)) {

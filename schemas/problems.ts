@@ -8,7 +8,9 @@ export const Problem = Type.Object(
     code: Type.String({ description: 'stable, for programs' }),
     detail: Type.String(),
     instance: Type.String(),
-    traceId: Type.Optional(Type.String({ description: 'for whoever reads the log' })),
+    traceId: Type.Optional(
+      Type.String({ description: 'finds the request in the log and in traces' }),
+    ),
     errors: Type.Optional(
       Type.Array(Type.Object({ field: Type.String(), message: Type.String() })),
     ),

@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url)
 
 type CsvFormat = Extract<Format, { kind: 'csv' }>
 
-/** What csv-parse cannot read: one row, or all that follows since nobody knows where it ends. */
+/** What csv-parse cannot read: one row, or all rows from there on, since the end of the broken one is unknown. */
 const brokenRow = new Map<string, string>([
   ['CSV_RECORD_INCONSISTENT_FIELDS_LENGTH', 'not as many fields as the header'],
   ['CSV_INVALID_CLOSING_QUOTE', 'text after a closing quote'],
@@ -23,7 +23,7 @@ const brokenFile = new Map<string, string>([
 /**
  * A CSV parser that gives clean rows in batches. Cleaning in `on_record` spares a stream event a
  * row, which would cost as much as parsing it.
- * @throws ImportError (as the stream's error) where the rows that follow cannot be told apart
+ * @throws ImportError (as the stream's error) where the rows that follow cannot be separated
  */
 export function csvParser(format: CsvFormat, handlers: RowHandlers): BatchParser {
   const { take, rest } = batches(handlers)
@@ -96,7 +96,7 @@ export function sampleCsv(
   }
   // It parses at once what is written.
   const parser = parseSample(optionsOf(format, keep, true))
-  // A quote that is closed after the cut, or never: the parser of the whole file tells.
+  // A quote may be closed after the cut. If it never is, the parser of the whole file reports it.
   parser.on('error', () => {})
   // Until it ends, csv-parse keeps back what may be half a delimiter; empty lines are none of a row.
   parser.write(whole ? head + format.lineEnds.at(-1)!.repeat(8) : head)
@@ -122,7 +122,7 @@ function lineCounter() {
   }
 }
 
-/** csv-parse tells of each bad quote; a row is rejected once, and so is each line it swallows. */
+/** csv-parse reports each bad quote; a row is rejected once, and so is each line it swallows. */
 function brokenRows(
   lines: ReturnType<typeof lineCounter>,
   reject: (rejected: Omit<Reject, 'column'>, column: number, fields?: number) => void,

@@ -10,8 +10,8 @@ export interface Encoding {
 
 const utf8 = { name: 'utf-8' }
 
-/** Those that chardet tells well; what else is not UTF-8 is taken for the Web's default. */
-const told = /^(GB18030|Big5|Shift_JIS|EUC-JP|EUC-KR|windows-1251|KOI8-R)$/
+/** Encodings that chardet detects reliably. Other text that is not UTF-8 is read as windows-1252. */
+const detectable = /^(GB18030|Big5|Shift_JIS|EUC-JP|EUC-KR|windows-1251|KOI8-R)$/
 
 /**
  * The encoding of a text that begins with `head`: the one named, or by its BOM, its zero bytes, or what
@@ -23,17 +23,17 @@ export function encodingOf(head: Buffer, named?: string): Encoding {
   if (head[0] === 0xff && head[1] === 0xfe) return { name: 'utf-16le' }
   if (head[0] === 0xfe && head[1] === 0xff) return { name: 'utf-16be' }
   const wide = wideEncoding(head)
-  if (wide !== undefined) return told16(wide)
+  if (wide !== undefined) return withNote(wide)
   if (controls(head) > head.length / 50) throw new ImportError('the file is no text')
   if (isUtf8(withoutCutCharacter(head))) return utf8
   if (mostlyUtf8(head)) return utf8
   const [best] = analyse(head)
-  const found = best !== undefined && best.confidence >= 50 && told.test(best.name)
+  const found = best !== undefined && best.confidence >= 50 && detectable.test(best.name)
   const name = found && decodes(head, best.name) ? best.name : 'windows-1252'
   return { name, note: `not UTF-8: read as ${name} (--encoding names another)` }
 }
 
-const told16 = (name: string) => ({ name, note: `read as ${name} (--encoding names another)` })
+const withNote = (name: string) => ({ name, note: `read as ${name} (--encoding names another)` })
 
 function nameOf(named: string): string {
   try {

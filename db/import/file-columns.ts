@@ -4,7 +4,7 @@ import type { CellRules } from './cells.ts'
 export type StagedName = keyof StagedRow
 export type Positions = Partial<Record<StagedName, number[]>>
 
-/** What tells one title from another where a row has no `source_id`. */
+/** The columns that identify a title where a row has no `source_id`. */
 export const naturalKey = ['title', 'type', 'year'] as const
 export type NaturalColumn = (typeof naturalKey)[number]
 
@@ -13,7 +13,7 @@ export interface FileColumns {
   header: readonly string[]
   /** Where a row's value stands; of several, the first that says something, or of a list all. */
   positions: Positions
-  /** The columns that tell a title where a row has no `source_id`. */
+  /** Those of `naturalKey` that identify a title in this file. */
   natural: NaturalColumn[]
   /** Where an export of this service has the id of a title. */
   exportedAt?: number
@@ -25,7 +25,7 @@ export interface FileColumns {
 export interface ColumnOptions extends CellRules {
   /** Ours -> the file's, as `--map` gives them. */
   map?: readonly (readonly [ours: string, theirs: string])[]
-  /** The columns of the file that tell one title from another. */
+  /** The columns of the file that identify a title. */
   key?: readonly string[]
 }
 

@@ -35,7 +35,7 @@ export function findColumns(
   return search.found()
 }
 
-/** Every column by its own name, in any case and order: what the twin on SQL Server takes. */
+/** Every column by its own name, in any case and order: what `import_animes` on SQL Server takes. */
 function strictColumns(header: readonly string[], rules: CellRules): FileColumns {
   const names = header.map((name) => name.trim().toLowerCase())
   const missing = stagedColumns

@@ -1,6 +1,6 @@
 import { ImportError } from './errors.ts'
 
-/** How records are told apart. */
+/** The format of a file's records. */
 export type Format =
   | { kind: 'csv'; delimiter: string; lineEnds: string[] }
   | { kind: 'json' }

@@ -50,7 +50,7 @@ export interface StageOptions {
   given: ColumnName[]
   /** Whether the file has the ids of its source. */
   hasSourceIds: boolean
-  /** What tells the title of a row without such an id. */
+  /** The columns that identify the title of a row without such an id. */
   natural: NaturalColumn[]
 }
 
@@ -65,9 +65,8 @@ export interface Stage {
   /** How many titles there were when the transaction began. */
   readonly existing: number
   /**
-   * Takes a batch and gives the rows left out because an earlier one is the same title, or nobody can
-   * tell which title they are. Is called again before it has answered; batches count as loaded in the
-   * order of the calls.
+   * Takes a batch and gives the rows left out: an earlier row is the same title, or several titles could
+   * be meant. It is called again before it has answered; batches are loaded in the order of the calls.
    */
   load: (rows: BatchRow[]) => Promise<LeftOut[]>
   /** Gives the rows left out that are known only when all are loaded. */

@@ -17,7 +17,7 @@ interface Splitter {
 
 /**
  * A parser of objects that gives clean rows in batches: a line each (NDJSON), or the items of the first
- * list of objects that there is. JSON.parse reads them; this only tells them apart.
+ * list of objects that there is. JSON.parse reads them; this only finds where each ends.
  */
 export function jsonParser(
   kind: Kind,

@@ -5,7 +5,7 @@ export class ListError extends Error {}
 
 export interface ListRules {
   /**
-   * As the twin on SQL Server reads: a literal or one bare name, with no escapes but those of quotes and
+   * As `import_animes` on SQL Server reads: a literal or one bare name, with no escapes but those of quotes and
    * backslashes.
    */
   strict?: boolean
@@ -13,7 +13,7 @@ export interface ListRules {
   exact?: boolean
   /** What stands between names that are not quoted; by default the first of | ; , / that there is. */
   separator?: string
-  /** The column seems to part its names with blanks, which nobody has said. */
+  /** Blanks seem to separate the column's names, and no `separator` was given. */
   blanks?: boolean
 }
 

@@ -102,7 +102,7 @@ function named(error: unknown, { header, positions }: FileColumns): unknown {
   )
 }
 
-/** Titles that have not aired come with a score of 10 that nobody gave. */
+/** Files have a score of 10, without any vote, for titles that have not aired. */
 function dropPlaceholder(row: StagedRow, { positions }: FileColumns): void {
   const unknown = (name: 'year' | 'episodes') => positions[name] !== undefined && row[name] === null
   if (unknown('year') || unknown('episodes')) row.score = null

@@ -148,7 +148,7 @@ function stageOf(
   }
 }
 
-/** Tells whether an id comes for the first time: a bit for each id, in pages of 1 KiB. */
+/** Whether an id comes for the first time: a bit for each id, in pages of 1 KiB. */
 function firstOfEach(): (id: number) => boolean {
   const pages = new Map<number, Uint8Array>()
   return (id) => {
@@ -204,7 +204,7 @@ interface BulkLoading {
 /** One bulk load for all batches; what ends it early rejects whatever waits for it. */
 function bulkLoad(connection: Connection, name: string): BulkLoading {
   const batches = new PassThrough({ objectMode: true, highWaterMark: 1 })
-  // What goes wrong is told by `loaded`.
+  // `loaded` rejects with its errors.
   batches.on('error', () => {})
   const { promise: loaded, resolve, reject } = Promise.withResolvers<void>()
   loaded.catch(() => {})

@@ -52,7 +52,7 @@ function year(value: string): string {
 const counted =
   /^(?:全|共)?\s*(\d+)(?:\.0+)?\s*(?:eps?|episodes?|episodios?|episodi|folgen|episoden|серий|話|话|集|회|화)?\.?$/iu
 
-/** A number with thousands parted, and with a word for episodes behind it. */
+/** A number with separators of thousands, and with a word for episodes behind it. */
 function count(value: string): string {
   if (wholeNumber.test(value)) return value
   if (/^(currently )?(airing|ongoing)$/i.test(value)) return ''
@@ -64,7 +64,7 @@ function count(value: string): string {
 
 const decimal = /^(\d+(?:[.,]\d+)?)\s*(%|\/\s*(\d+(?:[.,]\d+)?))?$/
 
-/** 8,75 and 8.75/10; a percentage says nothing of what it is out of. 0 is what nobody has voted for. */
+/** 8,75 and 8.75/10; a percentage is of an unknown scale. 0 means that there were no votes. */
 function score(value: string, scale: number | undefined): string {
   const match = decimal.exec(value)
   if (match === null) return value

@@ -24,7 +24,7 @@ interface Options extends Pick<StageOptions, 'hasSourceIds' | 'natural' | 'given
 type Left = NonNullable<Reply['left']>
 
 /**
- * Loads rows that other columns than `source_id` tell: the title that has the id under which this
+ * Loads rows that columns other than `source_id` identify: the title that has the id under which this
  * service exported the row and still its name, else the one title with the same title, type and year (of
  * these, what the file has). In a file that has source ids, only titles without one come into question.
  */

@@ -15,7 +15,7 @@ const width = stagedColumns.length
 const names = storedColumns.join(', ')
 const titleAt = stagedColumns.indexOf('title')
 const scoreAt = stagedColumns.indexOf('score')
-// Titles compare without regard to case; a change of case is a change all the same.
+// Titles compare without regard to case; a change of case is a change too.
 const changed = `(${given.map((name) => `a.${name} collate binary`)}) is not
   (${given.map((name) => `b.${name}`)})`
 
@@ -51,7 +51,7 @@ function open(): Reply {
   )
   const loadNatural = naturalLoader(db, { existing, hasSourceIds, natural, given, changed, words })
   load = async (rows) => {
-    const { positions, values, unnamed } = parted(rows)
+    const { positions, values, unnamed } = partition(rows)
     const first = takeFirst(positions, values)
     const last = Number(lastId.get()!.id)
     const added = insert(first.values)
@@ -67,7 +67,7 @@ function open(): Reply {
 }
 
 /** The rows that have a `source_id`, flat with their positions, and those that have none. */
-function parted({ values, exported }: FlatRows) {
+function partition({ values, exported }: FlatRows) {
   const all = Array.from({ length: values.length / width }, (_, position) => position)
   const isNamed = (position: number) => values[position * width] !== null
   if (all.every(isNamed)) return { positions: all, values, unnamed: [] }
@@ -83,7 +83,7 @@ function parted({ values, exported }: FlatRows) {
   return { positions, values: positions.flatMap(cells), unnamed }
 }
 
-/** Takes the rows whose `source_id` is new to this import, and tells the positions of the others. */
+/** Takes the rows whose `source_id` is new to this import, and gives the positions of the others. */
 function firstOfEach() {
   const insertSeen = rowInsert('seen', ['source_id', 'nth'], 'or ignore')
   const nthSeen = db.prepare('select nth from seen where source_id = ?')

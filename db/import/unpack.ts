@@ -9,10 +9,10 @@ export type Chunks = AsyncIterable<Buffer | string> | Iterable<Buffer | string>
 /** The bytes of a file or of standard input, and what the command shows of them. */
 export interface SourceFile {
   chunks: Readable
-  /** How many bytes there are to read; 0 where nobody knows. */
+  /** How many bytes there are to read; 0 if unknown. */
   size: number
   bytesRead: () => number
-  /** What tells the file from others; undefined for standard input. */
+  /** Identifies the file; undefined for standard input. */
   identity: { ino: number; dev: number } | undefined
 }
 

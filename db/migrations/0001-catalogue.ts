@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import type { Dialect } from '../dialects/dialect.ts'
 
-/** The titles, their genres, and the outbox that tells the cache of committed writes. */
+/** The titles, their genres, and the outbox from which the cache learns of committed writes. */
 export const catalogue = ({ types }: Dialect): Migration => ({
   async up(db) {
     await db.schema

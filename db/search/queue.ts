@@ -21,7 +21,7 @@ type Queued = [
 
 /**
  * Brings the words of the titles in `search_queue` up to date and empties it, in one transaction that
- * holds the lock on the words. Gives the number of rows. `isAlone`: nobody else can add to the queue.
+ * holds the lock on the words. Gives the number of rows. `isAlone`: no other session can add to the queue.
  */
 export async function applyQueue(run: RunSql, { isAlone = false } = {}): Promise<number> {
   const changes = createWordChanges()
@@ -59,7 +59,7 @@ const deleteRows = (rows: Queued[]) =>
   sql`delete from search_queue where id in (
     select cast(value as int) from openjson(${JSON.stringify(rows.map(([queueId]) => queueId))}))`
 
-/** Does so where a load past the API may have left titles there, and tells the cache. */
+/** Applies the queue if something was loaded past the API, and invalidates the cache. */
 export async function indexQueued({ dialect, reader, writer }: Database): Promise<void> {
   if (dialect.name === 'sqlite') return
   const some = await reader.selectFrom('search_queue').select('id').top(1).executeTakeFirst()

@@ -44,7 +44,7 @@ export function builtinAccounts(database: Database, key: string): AccountProvide
       if (await replaceHash(database, user!, password_hash)) {
         return { user: { ...user!, password_hash }, at: new Date() }
       }
-      // Another sign-in has made it anew, or the password was changed.
+      // Another sign-in has rehashed it, or the password was changed.
       return this.signIn(given, password)
     },
     async exchange() {

@@ -84,7 +84,7 @@ export async function firebaseAccounts(
     async signUp(given, password) {
       const email = normalEmail(given)
       if (await findUser(database.reader, { email })) throw new AccountExists()
-      // The uid is ours, so that a user whose making timed out can be removed all the same.
+      // The uid is ours, so that a user can be removed even if the request to make it timed out.
       const uid = randomUUID()
       try {
         await firebase.create({ uid, email, password })

@@ -2,7 +2,7 @@ import createError from '@fastify/error'
 import type { Role, UserRow } from '../../db/users.ts'
 import { BadField, Conflict, Unauthorized, Unavailable } from '../errors.ts'
 
-/** Where a provider tells of what it could not put right. */
+/** Where a provider reports what it could not repair. */
 export interface ErrorLog {
   error: (fields: object, message: string) => void
 }

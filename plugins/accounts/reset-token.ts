@@ -5,7 +5,7 @@ import type { UserRow } from '../../db/users.ts'
 export const resetLifetime = 3600
 
 /**
- * A token with which whoever holds it may set the account's password, once and within an hour. It is
+ * A token whose holder may set the account's password, once and within an hour. It is
  * kept nowhere: it is a code over the account, the time and the present hash, so a change of the
  * password by any way makes it worthless.
  */

@@ -23,7 +23,7 @@ export async function hashPassword(password: string): Promise<string> {
 
 /**
  * Whether `password` is the one that `hash` was made of, with the cost that the hash names. Without a
- * hash (no such account) the same work is done for nothing, so that time tells nobody who is here.
+ * hash (no such account) the same work is done for nothing, so that the time does not show which accounts exist.
  * @throws Unavailable when too many wait already
  */
 export async function verifyPassword(password: string, hash: string | null | undefined) {

@@ -37,7 +37,7 @@ export interface SessionParts {
 export type Sessions = ReturnType<typeof createSessions>
 
 /**
- * Sessions: a short access token, which nobody looks up, and a refresh token of 256 random bits, kept
+ * Sessions: a short-lived access token, which is not looked up, and a refresh token of 256 random bits, kept
  * as its hash and good for one exchange, or for several within a short grace (RFC 9700, 4.14.2).
  */
 export function createSessions(parts: SessionParts) {
@@ -113,6 +113,6 @@ class RefreshRefused extends Unauthorized {
 
 const hashOf = (token: string) => hash('sha256', token, 'base64url')
 
-/** How an address is kept: nobody without the key can tell which it is. */
+/** How an address is kept: without the key it cannot be recognized. */
 export const addressHash = (key: string, address: string) =>
   createHmac('sha256', key).update(`address ${address}`).digest('base64url')

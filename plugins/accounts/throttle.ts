@@ -22,7 +22,7 @@ export type SignInThrottle = ReturnType<typeof createSignInThrottle>
 
 /**
  * Slows guessing without locking an owner out. Guesses from one address are stopped by that address'
- * own counts, which nobody else shares. Guesses from many addresses are stopped by the account's count,
+ * own counts. Guesses from many addresses are stopped by the account's count,
  * which does not apply to an address that the owner has signed in from. Accounts that do not exist
  * count the same.
  */

@@ -8,7 +8,7 @@ const root = new URL('..', import.meta.url)
 const held = new Map()
 const maxHeld = 50
 
-/** Tells of each request (`exchange`), and of one that takes another account (`refused`). */
+/** Emits `exchange` for each request, and `refused` for one that needs another account. */
 export const events = new EventTarget()
 
 /** What the service has to say about a request that failed. */
@@ -26,7 +26,7 @@ export class Refusal extends Error {
 /**
  * Sends a request to `path`, relative to the service, and gives what came: value, ETag, status, time
  * in ms, sizes in bytes, and what the cache did. With `condition` it asks only whether what is held is
- * still right; `quiet` requests are not told of.
+ * still right; `quiet` requests emit no event.
  * @throws Refusal for a status of 400 or more
  */
 export async function ask(path, options = {}) {

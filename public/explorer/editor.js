@@ -61,7 +61,7 @@ function open(heading, anime) {
   if (isAdmin()) form.elements.title.focus()
 }
 
-/** What the form says, in the service's types; an empty field is a value that nobody knows. */
+/** What the form says, in the service's types; an empty field is an unknown value. */
 function filled() {
   const { title, type, genres } = Object.fromEntries(new FormData(form))
   const names = genres.split(',').map((name) => name.trim())
@@ -93,7 +93,7 @@ function change() {
   return watchKeys(work, ({ value }) => done(`Changed “${value.title}” (${value.id}).`))
 }
 
-/** Closes the dialog before anything is said: nobody hears what happens behind it. */
+/** Closes the dialog first: a screen reader does not announce what changes behind it. */
 function done(sentence) {
   dialog.close()
   $('outdated').hidden = false

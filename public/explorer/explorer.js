@@ -11,7 +11,7 @@ const dialog = $('sign-in')
 const form = dialog.querySelector('form')
 const refusal = form.querySelector('.refusal')
 
-/** Asks for all that the page shows, as whoever is signed in. */
+/** Asks for all that the page shows, as the account that is signed in. */
 async function load() {
   const choices = loadChoices().catch(() => undefined)
   // An address may ask for a type or a genre, which the form cannot say before it has them.

@@ -15,7 +15,7 @@ const isAdmin = () => account()?.role === 'admin'
 
 /**
  * The keys held, each once, whichever tiers have it. What memory alone holds beside a Redis may have been
- * made wrong: an instance looks only when somebody asks for it, and does not serve it then.
+ * made wrong: an instance checks it only when it is asked for, and does not serve it then.
  */
 async function list() {
   const { value } = await ask(`v1/cache?limit=${most}`, { quiet: true })

@@ -174,7 +174,7 @@ export function charts(parent) {
       plot.batch(() => {
         plot.setScale('x', { min: last - span, max: last })
       })
-      // Without a pointer over the chart the legend tells the last values.
+      // Without a pointer over the chart the legend shows the last values.
       if (plot.cursor.idx === null || plot.cursor.left < 0) {
         plot.setLegend({ idx: times.length - 1 })
       }

@@ -1,7 +1,7 @@
 /** What happened between two snapshots of one instance; null when nothing can be said. */
 export function between(before, after) {
   const seconds = (after.time - before.time) / 1000
-  // A restart begins counting anew.
+  // After a restart the counters begin at 0.
   if (seconds <= 0 || after.uptime < before.uptime) return null
   const difference = (name) => {
     const buckets = after.requests[name].buckets.map((n, i) => n - before.requests[name].buckets[i])

@@ -7,13 +7,13 @@ let refreshing
 
 const kept = () => JSON.parse(sessionStorage.getItem(storage) ?? 'null')
 
-/** The account that is signed in, `{id, email, role}`; undefined when nobody is. */
+/** The account that is signed in, `{id, email, role}`; undefined without one. */
 export const account = () => kept()?.user
 
 /** The field that a request of this tab carries; a token that is about to end is replaced first. */
 export async function authorization() {
   if (kept()?.renewAt <= Date.now()) {
-    // A refresh token may be used once.
+    // One exchange for all requests that wait.
     refreshing ??= refresh().finally(() => {
       refreshing = undefined
     })
@@ -25,7 +25,7 @@ export async function authorization() {
 
 /**
  * Forgets the tokens, unless others have come since the request that carried the field `used`. The next
- * request is nobody's.
+ * request is anonymous.
  */
 export function forget(used) {
   const session = kept()
