@@ -1,8 +1,8 @@
 import t from 'tap'
-import { waits } from '../../../plugins/cache/waits.ts'
 import { createLocalJournal } from '../../../plugins/cache/local-journal.ts'
 import { createReplica } from '../../../plugins/cache/replica.ts'
 import { systemRuntime } from '../../../plugins/cache/runtime.ts'
+import { waits } from '../../../plugins/cache/waits.ts'
 
 t.test('a check of other processes that fails makes no hit, and no request hangs', async (t) => {
   const replica = createReplica()
