@@ -67,11 +67,6 @@ const subtle: Record<string, Wrapper> = {
     'untouched_since(from, ARGV[1], tags)',
     'untouched_since(math.min(from + 1, position), ARGV[1], tags)',
   ),
-  'the token of the noted version is not compared': script(
-    'store',
-    '~= ARGV[5] then return false end',
-    "== '' then return false end",
-  ),
   'a shared copy is not judged': script(
     'load',
     'or not untouched_since(at, ARGV[1], tags) then',
@@ -117,7 +112,6 @@ export const revealing: Record<string, readonly FaultKind[]> = {
   'a new epoch stores at once': ['redis flushed'],
   'an epoch outlives its server': ['redis restarted from a snapshot', 'redis failed over'],
   'use begins without waiting for the others': ['redis paused'],
-  'the token of the noted version is not compared': ['redis failed over behind a proxy'],
   'the outbox is emptied before it is applied': ['an instance crashed', 'redis paused'],
 }
 
