@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Unavailable } from '../errors.ts'
-import type { Count } from '../rate-limit-store.ts'
+import type { Count } from '../rate-limit-counts.ts'
 import { type Channel, openCalls } from './calls.ts'
 import { workerCount } from './mode.ts'
 

@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
-import { createCounts } from '../rate-limit-store.ts'
+import { createCounts } from '../rate-limit-counts.ts'
 import { type Call, openCalls } from './calls.ts'
 import type { PrimaryLog } from './log.ts'
 

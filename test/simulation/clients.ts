@@ -1,6 +1,7 @@
 import type { Row } from './database.ts'
 import type { Parts } from './faults.ts'
-import type { Operation, Plan, WorkKind } from './plan.ts'
+import type { Operation, WorkKind } from './operation.ts'
+import type { Plan } from './plan.ts'
 import type { Link } from './redis-client.ts'
 
 /** How long a link that was cut off needs until commands go over it again, in milliseconds. */

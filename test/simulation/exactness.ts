@@ -1,7 +1,17 @@
 import { type Change, touches } from '../../plugins/cache/tags.ts'
 import { waits } from '../../plugins/cache/waits.ts'
 import { tagsOfKey } from './instance.ts'
-import type { Read } from './judge.ts'
+
+/** An answer that a client got: which instance, when it took the request, and when it answered. */
+export interface Read {
+  instance: string
+  key: string
+  form: string | undefined
+  arrived: number
+  answered: number
+  body: string
+  status: string
+}
 
 /** A copy that an instance holds: from when on an entry would touch it, and since when it is known. */
 interface Copy {

@@ -1,7 +1,7 @@
 import type { Database } from './database.ts'
 import type { Instance } from './instance.ts'
 import type { Judge } from './judge.ts'
-import type { FaultKind, Operation } from './plan.ts'
+import type { FaultKind, Operation } from './operation.ts'
 import type { Link } from './redis-client.ts'
 import type { RedisServer } from './redis-server.ts'
 import type { World } from './world.ts'

@@ -1,5 +1,6 @@
 import t from 'tap'
-import type { Operation, Plan } from './plan.ts'
+import type { Operation } from './operation.ts'
+import type { Plan } from './plan.ts'
 import { simulate } from './simulate.ts'
 
 /*

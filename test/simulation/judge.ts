@@ -1,6 +1,6 @@
 import type { Change } from '../../plugins/cache/tags.ts'
 import type { Database } from './database.ts'
-import { createExactness } from './exactness.ts'
+import { createExactness, type Read } from './exactness.ts'
 import { createExceptions, type Exception } from './exceptions.ts'
 import { answerOf, keys } from './instance.ts'
 import type { RedisServer } from './redis-server.ts'
@@ -9,17 +9,6 @@ import type { World } from './world.ts'
 export interface Violation {
   time: number
   text: string
-}
-
-/** An answer that a client got: which instance, when it took the request, and when it answered. */
-export interface Read {
-  instance: string
-  key: string
-  form: string | undefined
-  arrived: number
-  answered: number
-  body: string
-  status: string
 }
 
 interface State {

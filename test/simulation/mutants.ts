@@ -6,7 +6,7 @@ import type { scripts as Scripts } from '../../plugins/cache/scripts.ts'
 import type { waits as Waits } from '../../plugins/cache/waits.ts'
 import { mutants as known, type Mutant } from '../coherence/mutants.ts'
 import { type Wrapper, wrapJournal, wrapMade, wrapOptions } from '../coherence/wrappers.ts'
-import type { FaultKind } from './plan.ts'
+import type { FaultKind } from './operation.ts'
 
 /** A line of a script, another one in its place. */
 const script = (name: keyof typeof Scripts, find: string, replace: string): Wrapper => ({

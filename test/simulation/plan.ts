@@ -1,26 +1,8 @@
 import type { DatabaseKind } from './database.ts'
 import { keys } from './instance.ts'
+import { type FaultKind, faultKinds, type Operation, type OperationKind } from './operation.ts'
 import { createRandom, type Random } from './random.ts'
-import { type Step, scene } from './scene.ts'
-
-/** Something that is done to the world at a moment (milliseconds from its beginning). */
-export interface Operation {
-  at: number
-  kind: OperationKind
-  /** Which instance, where it concerns one. */
-  instance: number
-  key: string
-  row: number
-  /** The form in which an answer is asked for: JSON where none is named. */
-  form?: 'csv' | undefined
-  /** Milliseconds that a fault lasts. */
-  lasts: number
-  /** It is done when somebody next takes this step, and so many milliseconds later. */
-  waitsFor?: Step | undefined
-  delay?: number
-  /** On whose behalf, where a chooser chooses who goes on. */
-  actor?: string
-}
+import { scene } from './scene.ts'
 
 /** How long a message travels: its mean, how often it is slow, and how long then at most. */
 export interface Latency {
@@ -48,29 +30,6 @@ export interface Plan {
   length: number
 }
 
-export const faultKinds = [
-  'redis flushed',
-  'redis restarted empty',
-  'redis restarted from a snapshot',
-  'redis failed over',
-  'redis failed over behind a proxy',
-  'redis paused',
-  'redis full',
-  'redis evicts',
-  'a value damaged',
-  'connections cut',
-  'a link stalled',
-  'a link refused',
-  'an instance paused',
-  'an instance crashed',
-  'a clock set',
-  'the database fails',
-  'the database freezes',
-  'commits stall',
-] as const
-
-export type FaultKind = (typeof faultKinds)[number]
-
 /** What loses Redis or its data, and with them the most. */
 const losing: FaultKind[] = [
   'redis flushed',
@@ -81,17 +40,6 @@ const losing: FaultKind[] = [
   'redis paused',
   'connections cut',
 ]
-
-export type WorkKind =
-  | 'read'
-  | 'write'
-  | 'a write past the API'
-  | 'a write past the API, untold'
-  | 'an import'
-export type OperationKind = FaultKind | WorkKind
-
-export const isFault = (kind: OperationKind): kind is FaultKind =>
-  (faultKinds as readonly string[]).includes(kind)
 
 /** How long a fault may last, in milliseconds; those that are not here are over at once. */
 const durations: Partial<Record<FaultKind, [number, number]>> = {

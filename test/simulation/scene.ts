@@ -1,20 +1,12 @@
-import type { FaultKind, Operation, OperationKind } from './plan.ts'
+import {
+  type FaultKind,
+  type Operation,
+  type OperationKind,
+  otherSteps,
+  type Step,
+  writeSteps,
+} from './operation.ts'
 import type { Random } from './random.ts'
-
-/** Steps of a write, in their order: at Redis, and what the database does. */
-const writeSteps = ['cache:mark', 'outbox row', 'cache:isMarked', 'commit', 'cache:finish'] as const
-
-const otherSteps = [
-  'cache:attach',
-  'cache:entriesSince',
-  'cache:store',
-  'cache:load',
-  'query',
-  'outbox read',
-] as const
-
-/** A step of the protocol, for which an operation may wait. */
-export type Step = (typeof writeSteps | typeof otherSteps)[number]
 
 export interface SceneOptions {
   /** How many instances there are. */

@@ -1,4 +1,5 @@
-import type { FaultKind, Operation, OperationKind, Plan } from './plan.ts'
+import type { FaultKind, Operation, OperationKind } from './operation.ts'
+import type { Plan } from './plan.ts'
 import { type Outcome, simulate } from './simulate.ts'
 import type { Chooser, Footprint } from './world.ts'
 
