@@ -112,6 +112,10 @@ export const revealing: Record<string, readonly FaultKind[]> = {
   'a new epoch stores at once': ['redis flushed'],
   'an epoch outlives its server': ['redis restarted from a snapshot', 'redis failed over'],
   'use begins without waiting for the others': ['redis paused'],
+  'a shared copy of another epoch is used': [
+    'redis restarted from a snapshot',
+    'redis failed over',
+  ],
   'the outbox is emptied before it is applied': ['an instance crashed', 'redis paused'],
 }
 
