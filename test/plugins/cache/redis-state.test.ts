@@ -63,7 +63,16 @@ t.test(
     const count = 12_000
     await Promise.all(
       Array.from({ length: count }, (_, id) =>
-        run.store(`anime:${id}`, JSON.stringify([`id:${id}`]), 'epoch', 0, 60_000, '{}', 'body'),
+        run.store(
+          `anime:${id}`,
+          JSON.stringify([`id:${id}`]),
+          'epoch',
+          0,
+          '-',
+          60_000,
+          '{}',
+          'body',
+        ),
       ),
     )
     t.equal(await client.exists('{animes}:anime:1', `{animes}:anime:${count - 1}`), 2)
