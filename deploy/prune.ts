@@ -24,7 +24,8 @@ const specifiers = [
   /\b(?:import|import\.meta\.resolve|register|new URL)\(\s*["'`]([^"'`\n$]+)["'`]/g,
   /\btarget: ["']([^"'\n]+)["']/g,
 ]
-const required = /\brequire(?:\.resolve)?\(\s*["'`]([^"'`\n$]+)["'`]\s*[,)]/g
+const required =
+  /\b(?:require|createRequire\([^()]*\))(?:\.resolve)?\(\s*["'`]([^"'`\n$]+)["'`]\s*[,)]/g
 
 /** Every file that `text` may load, as far as it can be found from `file`. */
 function* targets(file: string, text: string): Generator<string> {

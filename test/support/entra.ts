@@ -25,7 +25,7 @@ export async function startEntra(t: Teardown, servers: Redis[], seconds: number)
   let count = 0
   let failing = false
 
-  async function issue(): Promise<AccessToken> {
+  async function issue(unit = 1): Promise<AccessToken> {
     if (failing) throw new Error('no tokens today')
     const oid = `identity-${++count}`
     const payload = Buffer.from(JSON.stringify({ oid })).toString('base64url')
@@ -33,8 +33,7 @@ export async function startEntra(t: Teardown, servers: Redis[], seconds: number)
     for (const server of servers) {
       await server.call('ACL', 'SETUSER', oid, 'on', `>${token}`, '~*', '&*', '+@all')
     }
-    // The protocol counts in whole seconds.
-    const expiresOnTimestamp = Math.ceil((Date.now() + seconds * 1000) / 1000) * 1000
+    const expiresOnTimestamp = Math.ceil((Date.now() + seconds * 1000) / unit) * unit
     const end = () => servers.map((server) => server.call('ACL', 'DELUSER', oid).catch(() => {}))
     timers.add(setTimeout(end, expiresOnTimestamp - Date.now()))
     return { token, expiresOnTimestamp }
@@ -46,7 +45,8 @@ export async function startEntra(t: Teardown, servers: Redis[], seconds: number)
     if (failing || !known || asked !== 'https://redis.azure.com') {
       return response.writeHead(400, { 'content-type': 'application/json' }).end('{}')
     }
-    const { token, expiresOnTimestamp } = await issue()
+    // The protocol counts in whole seconds.
+    const { token, expiresOnTimestamp } = await issue(1000)
     const body = {
       access_token: token,
       expires_on: String(expiresOnTimestamp / 1000),
@@ -64,7 +64,7 @@ export async function startEntra(t: Teardown, servers: Redis[], seconds: number)
   for (const server of servers) await server.call('ACL', 'SETUSER', 'default', 'resetpass')
   const { port } = http.address() as AddressInfo
   return {
-    credential: { getToken: issue },
+    credential: { getToken: () => issue() },
     env: {
       IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/token`,
       IDENTITY_HEADER: 'of-this-test',
