@@ -2,37 +2,14 @@ import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/
 import type { Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
 import { withTimeout } from './cache/with-timeout.ts'
+import { type Count, createCounts, maxKeys } from './workers/counts.ts'
 import type { Workers } from './workers/index.ts'
-
-export interface Count {
-  current: number
-  /** Milliseconds until the window ends. */
-  ttl: number
-}
 
 /** Increments the count of `key`, of which `max` are allowed in a fixed window of `window` milliseconds. */
 type Counter = (key: string, window: number, max: number) => Count | Promise<Count>
 
 /** Adds `by` to a count that several processes share. */
 type SharedCount = (key: string, window: number, by: number) => Promise<Count>
-
-/** Maximum keys counted in process; the least recently used are evicted. */
-const maxKeys = 20_000
-
-/** Counts that end with their windows; adds `by` to one. */
-export function createCounts() {
-  const counts = new LRUCache<string, { current: number; ends: number }>({ max: maxKeys })
-  return (key: string, window: number, by: number): Count => {
-    const now = Date.now()
-    const count = counts.get(key)
-    if (count === undefined || count.ends <= now) {
-      counts.set(key, { current: by, ends: now + window })
-      return { current: by, ttl: window }
-    }
-    count.current += by
-    return { current: count.current, ttl: count.ends - now }
-  }
-}
 
 /** Counts in this process. */
 function localCounter(): Counter {
