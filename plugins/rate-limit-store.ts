@@ -2,7 +2,7 @@ import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/
 import type { Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
 import { withTimeout } from './cache/with-timeout.ts'
-import { type Count, createCounts, maxKeys } from './rate-limit-counts.ts'
+import { type Count, createCounts, maxKeys } from './workers/counts.ts'
 import type { Workers } from './workers/index.ts'
 
 /** Increments the count of `key`, of which `max` are allowed in a fixed window of `window` milliseconds. */

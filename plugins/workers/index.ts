@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Unavailable } from '../errors.ts'
-import type { Count } from '../rate-limit-counts.ts'
 import { type Channel, openCalls } from './calls.ts'
+import type { Count } from './counts.ts'
 import { workerCount } from './mode.ts'
 
 /** The processes that answer requests on this port: this one, and with WORKERS its siblings. */

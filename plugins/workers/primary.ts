@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
-import { createCounts } from '../rate-limit-counts.ts'
 import { type Call, openCalls } from './calls.ts'
+import { createCounts } from './counts.ts'
 import type { PrimaryLog } from './log.ts'
 
 /** In the place of an answer. */

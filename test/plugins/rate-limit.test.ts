@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { createCounts } from '../../plugins/rate-limit-counts.ts'
 import { counterStore } from '../../plugins/rate-limit-store.ts'
+import { createCounts } from '../../plugins/workers/counts.ts'
 import { startApp } from '../support/app.ts'
 
 const from = (address: string, url = '/v1/animes?limit=1') => ({
