@@ -44,6 +44,7 @@ async function start(config: Config) {
   const { close } = closeWithGrace(options, async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'closing after an error')
     else app.log.info(`${signal ?? received}: closing`)
+    await app.workers.stopped()
     await app.close()
   })
   for (const signal of skip) {

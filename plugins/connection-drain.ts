@@ -7,11 +7,13 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** True once the service has begun to close: it answers requests on open connections only. */
     closing: boolean
+    /** Takes no further connection. What is open goes on as before. */
+    stopListening: () => Promise<void>
   }
 }
 
 /** Milliseconds without a request after which the open connections count as idle. */
-const idleAfter = 100
+const idleAfter = 300
 /** Maximum milliseconds of draining. */
 const maxDrain = 2000
 /** Maximum milliseconds that running requests have to be answered. */
@@ -66,13 +68,20 @@ async function connectionDrainPlugin(app: FastifyInstance) {
     server.closeAllConnections()
   }
 
-  app.addHook('preClose', async () => {
-    app.closing = true
+  let listened = false
+  app.decorate('stopListening', async () => {
     if (!server.listening) return
-    const started = performance.now()
+    listened = true
     // Connections that were established before are accepted in this turn of the event loop.
     await afterPoll()
-    Server.prototype.close.call(server)
+    if (server.listening) Server.prototype.close.call(server)
+  })
+
+  app.addHook('preClose', async () => {
+    app.closing = true
+    await app.stopListening()
+    if (!listened) return
+    const started = performance.now()
     await drain(started)
     void closeRemaining(started)
   })

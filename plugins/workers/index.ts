@@ -19,6 +19,11 @@ export interface Workers {
   count: ((key: string, window: number, by: number) => Promise<Count>) | undefined
   /** Tells the primary that this worker listens. */
   listening: () => Promise<void>
+  /**
+   * Before this worker closes: resolves once every worker that is to end has stopped listening. A client that is
+   * told to connect again then never meets one that is about to close.
+   */
+  stopped: () => Promise<void>
   /** Whether another worker listens. */
   hasOthers: () => Promise<boolean>
 }
@@ -35,6 +40,7 @@ const askLimit = 3000
 /** `channel`: the worker's to its primary. Without it the process is alone. */
 async function workersPlugin(app: FastifyInstance, { channel }: { channel?: Channel | undefined }) {
   const answers = new Map<string, (argument: never) => unknown>()
+  answers.set('stopListening', app.stopListening)
   const own = (question: string, argument: unknown) => answers.get(question)!(argument as never)
   const call = channel && openCalls(channel, own)
   const orUnavailable = (error: unknown): never => {
@@ -50,8 +56,12 @@ async function workersPlugin(app: FastifyInstance, { channel }: { channel?: Chan
     count:
       call && ((key, window, by) => call<Count>('count', { key, window, by }).catch(orUnavailable)),
     listening: async () => call?.('listening'),
+    stopped: async () => call?.<void>('stopped').catch(() => {}),
     hasOthers: async () => (await call?.<boolean>('hasOthers')) ?? false,
   })
 }
 
-export default fp(workersPlugin, { name: 'workers', dependencies: ['config', 'problems'] })
+export default fp(workersPlugin, {
+  name: 'workers',
+  dependencies: ['config', 'problems', 'connection-drain'],
+})

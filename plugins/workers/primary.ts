@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Call, openCalls } from './calls.ts'
 import { createCounts } from './counts.ts'
 import type { PrimaryLog } from './log.ts'
@@ -10,6 +11,8 @@ const gone = Symbol('gone')
 /** Milliseconds after which a start counts as good; the first and the longest wait before a replacement. */
 const settledAfter = 10_000
 const wait = { first: 100, longest: 5000 }
+/** Milliseconds within which a signal to all processes has reached each. */
+const signalSpread = 50
 /** How many replacements in a row may end before they have settled. */
 const maxFailures = 5
 
@@ -33,6 +36,7 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
   let failures = 0
   let begun = false
   let closing = false
+  let stopped: Promise<unknown> | undefined
   cluster.setupPrimary({ serialization: 'advanced' })
 
   async function ask(question: string, argument: unknown): Promise<unknown[]> {
@@ -62,6 +66,11 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
         return ask(question, passed)
       }
       if (name === 'hasOthers') return listening.size > 0
+      // A terminal signals all processes, in any order.
+      if (name === 'stopped')
+        return sleep(signalSpread)
+          .then(() => stopped)
+          .then(() => {})
       listening.set(worker, call)
       if (!begun) for (let n = 1; n < count; n += 1) start()
       begun = true
@@ -91,9 +100,14 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
     for (const { process } of running) process.kill('SIGKILL')
   }
 
-  /** Passes SIGTERM on and waits, for at most `limit` milliseconds. True: each worker ended as it should. */
+  /**
+   * Has all workers stop listening, then passes SIGTERM on and waits, for at most `limit` milliseconds. True:
+   * each worker ended as it should.
+   */
   async function close(limit: number): Promise<boolean> {
     closing = true
+    stopped = ask('stopListening', undefined).catch(() => {})
+    await stopped
     const ends = Array.from(running, async (worker) => {
       const wasListening = listening.has(worker)
       worker.process.kill('SIGTERM')
