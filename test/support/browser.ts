@@ -66,6 +66,11 @@ interface Violation {
 
 /** What keeps somebody from using the page as it stands now, as axe finds it. */
 export async function violations(page: Page): Promise<string[]> {
+  // What is loading is dimmed, and some of it fades.
+  await page.waitForFunction('document.querySelector("[aria-busy=true]") === null')
+  await page.evaluate(
+    'Promise.allSettled(document.getAnimations().map(({ finished }) => finished))',
+  )
   // Not a script of the page, which its Content-Security-Policy would refuse.
   await page.evaluate(axe)
   const found: Violation[] = await page.evaluate('axe.run().then(({ violations }) => violations)')
