@@ -12,9 +12,7 @@ export type AcceptForm = '' | 'csv' | 'ndjson' | 'none'
 
 /** The normal form of `Accept` (RFC 9110, 12.5.1): fields that ask for the same format have the same. */
 export function acceptForm(accept: string | undefined): AcceptForm {
-  // What most clients send; this runs for each request, hits too.
-  if (!accept || accept === '*/*') return ''
-  const type = new Negotiator({ headers: { accept } }).mediaType(offered)
+  const type = new Negotiator({ headers: { accept: accept || undefined } }).mediaType(offered)
   const format = type === undefined ? 'none' : formats[offered.indexOf(type)]!
   return format === 'api' ? '' : format
 }

@@ -1,12 +1,8 @@
-import { LRUCache } from 'lru-cache'
 import type { Coding } from './entry.ts'
+import { longestField, remembered } from './remembered.ts'
 
 /** What we can send, the best first. */
 const codings: Coding[] = ['zstd', 'br', 'gzip', 'identity']
-
-/** Browsers send a handful of different fields. */
-const negotiated = new LRUCache<string, Coding>({ max: 500 })
-const longest = 500
 
 /**
  * The content coding that an `Accept-Encoding` field likes best, and of those that it likes the same
@@ -14,14 +10,10 @@ const longest = 500
  * send it that cannot read zstd. One that accepts nothing we have gets identity.
  */
 export function negotiate(field: string | undefined): Coding {
-  if (field === undefined || field.length > longest) return 'identity'
-  let coding = negotiated.get(field)
-  if (coding === undefined) {
-    coding = best(weights(field))
-    negotiated.set(field, coding)
-  }
-  return coding
+  return field !== undefined && field.length > longestField ? 'identity' : chosen(field)
 }
+
+const chosen = remembered((field = '') => best(weights(field)))
 
 function weights(field: string): Map<string, number> {
   const listed = new Map<string, number>()

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify'
-import { LRUCache } from 'lru-cache'
+import { remembered } from './remembered.ts'
 import { type CacheKey, normalTags } from './tags.ts'
 
 /** The validated request, as far as a cached answer may depend on it. */
@@ -114,25 +114,6 @@ export function checkRoute({ url, method, handler, config }: RouteOptions): void
     if (!/^[a-z][a-z0-9-]*$/.test(name)) refuse(`"${name}" is no field name in lower case`)
     if (refusedFields.has(name)) refuse(`it may not vary on ${name}`)
     if (typeof normalize !== 'function') refuse(`vary.${name} must be a function`)
-  }
-}
-
-/** Clients send a handful of different fields; longer ones are not remembered. */
-const maxForms = 500
-const longestField = 500
-
-/** `normalize`, called once for each field that is met. A hit then costs no parsing. */
-function remembered(normalize: (field?: string) => string): (field?: string) => string {
-  const forms = new LRUCache<string, string>({ max: maxForms })
-  const ofNone = normalize()
-  return (field) => {
-    if (field === undefined) return ofNone
-    let form = forms.get(field)
-    if (form === undefined) {
-      form = normalize(field)
-      if (field.length <= longestField) forms.set(field, form)
-    }
-    return form
   }
 }
 
