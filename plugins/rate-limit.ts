@@ -12,9 +12,10 @@ const window = 60_000
 
 /**
  * Limits requests per address. The counts are in process, and workers exchange theirs in steps: they protect
- * this instance, and a round trip to Redis would cost more than a cached answer. Limits made with `app.createRateLimit` (the sign-in limits)
- * count in Redis if there is one, so that more instances do not allow more attempts. Routes with
- * `rateLimit: false` in their config do not count, so health probes are always answered.
+ * this instance, and a round trip to Redis would cost more than a cached answer. Limits made with
+ * `app.createRateLimit` (the sign-in limits) count in Redis if there is one, so that more instances do not
+ * allow more attempts. Routes with `rateLimit: false` in their config do not count, so health probes are always
+ * answered.
  */
 async function rateLimitPlugin(app: FastifyInstance) {
   const { RATE_LIMIT_MAX: max, TRUST_PROXY: proxy } = app.config

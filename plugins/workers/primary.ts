@@ -66,11 +66,7 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
         return ask(question, passed)
       }
       if (name === 'hasOthers') return listening.size > 0
-      // A terminal signals all processes, in any order.
-      if (name === 'stopped')
-        return sleep(signalSpread)
-          .then(() => stopped)
-          .then(() => {})
+      if (name === 'stopped') return allStopped()
       listening.set(worker, call)
       if (!begun) for (let n = 1; n < count; n += 1) start()
       begun = true
@@ -81,6 +77,12 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
       running.delete(worker)
       if (!closing) replace(worker, performance.now() - started, signal ?? `code ${code}`)
     })
+  }
+
+  /** A terminal signals all processes, in any order: this one may be told a moment later. */
+  async function allStopped(): Promise<void> {
+    await sleep(signalSpread)
+    await stopped
   }
 
   function replace({ process: { pid } }: Worker, lived: number, how: string): void {
