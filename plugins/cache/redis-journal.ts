@@ -208,8 +208,10 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
       // No clock: Redis was flushed and nobody has noticed. The mark waits for the new epoch.
       if (reply === null && connection.open) lose()
       tick()
-      const from = reply === null ? began : Math.max(connection.lostAt, lastReply)
-      if (placed || runtime.now() - from >= waits.unmarked) return { id, change, placed, since }
+      // There was no epoch when it was asked; a reply that is read late says nothing of now.
+      const waited =
+        reply === null ? since - began : runtime.now() - Math.max(connection.lostAt, lastReply)
+      if (placed || waited >= waits.unmarked) return { id, change, placed, since }
       await runtime.sleep(waits.retryMark)
     }
   }

@@ -60,6 +60,12 @@ t.test('the fixed seeds keep the promise', async (t) => {
   t.ok(totals.hits > 500, `${totals.hits} hits`)
 })
 
+// A writer was frozen with the reply that there was no epoch, and took it for one of its waking.
+t.test('a seed that broke the promise keeps it', async (t) => {
+  const { violations } = await run(planOf(133_998_934, { steps }), steps)
+  t.same(violations, [])
+})
+
 t.test('new seeds keep the promise for a minute', async (t) => {
   const seed = 1 + Math.floor(Math.random() * 1_000_000_000)
   const { totals, found } = await search({ seed, seconds: 60, steps })
