@@ -169,6 +169,26 @@ t.test('a worker that dies is replaced, and the others go on', async (t) => {
   t.strictSame(await server.stop(), { code: 0, signal: null })
 })
 
+t.test('a worker without a database does not listen beside one that does', async (t) => {
+  const redis = await startRedis(t)
+  const server = await startServer(t, {
+    WORKERS: '2',
+    DATABASE_URL: 'mssql://u:p@127.0.0.1:9/anime',
+    JWT_SECRET: 'x'.repeat(32),
+    REDIS_URL: redis.url,
+  })
+  const tries = (pid: number) =>
+    server.stdout().match(new RegExp(`"pid":${pid},.*the database is not there yet`, 'g'))
+      ?.length ?? 0
+  await until(
+    'both have tried to connect, and tried again',
+    () => pidsOf(server).length === 2 && pidsOf(server).every((pid) => tries(pid) >= 2),
+    60_000,
+  )
+  t.equal(server.stdout().match(/Server listening/g)?.length, 1)
+  t.strictSame(await server.stop(), { code: 0, signal: null })
+})
+
 t.test('workers that die again and again end the service', async (t) => {
   const server = await startServer(t, { WORKERS: '2' })
   await databaseReady(server.url)
