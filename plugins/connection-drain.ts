@@ -12,10 +12,10 @@ declare module 'fastify' {
   }
 }
 
-/** Milliseconds without a request after which the open connections count as idle. */
-const idleAfter = 300
+/** Milliseconds without a request after which the open connections count as idle: clients may be slow. */
+const idleAfter = 1000
 /** Maximum milliseconds of draining. */
-const maxDrain = 2000
+const maxDrain = 4000
 /** Maximum milliseconds that running requests have to be answered. */
 const maxAnswering = 8000
 
