@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { createGzip, createZstdCompress } from 'node:zlib'
 import type { ListFormatName } from '../catalogue/formats.ts'
 import { loadConfig } from '../config.ts'
+import { placeFor } from '../db/beside.ts'
 import { openDatabase } from '../db/database.ts'
 import type { Database } from '../db/dialects/dialect.ts'
 import { migrate } from '../db/migrate.ts'
@@ -66,18 +67,18 @@ function formatOf(file: string, named: string | undefined): ListFormatName {
   )
 }
 
-/** Writes beside `file` and takes its place when all is there. */
+/** Writes beside `file` and takes its place when all is there, if it can be replaced. */
 async function write(database: Database, format: ListFormatName, file: string): Promise<void> {
   const signal = stopSignal()
   const answer = await database.read({ what: 'export', format }, { signal })
   const { stream } = answer as { stream: Readable }
   if (file === '-') return pipeline(stream, process.stdout, { signal })
-  const beside = `${file}.${process.pid}.partial`
+  const { beside, path } = placeFor(file)
   try {
     await pipeline(stream, packerFor(file), createWriteStream(beside), { signal })
-    await rename(beside, file)
+    if (path !== undefined) await rename(beside, path)
   } catch (error) {
-    await rm(beside, { force: true })
+    if (path !== undefined) await rm(beside, { force: true })
     throw (error as Error).name === 'AbortError' ? new Error('stopped; nothing was written') : error
   }
 }

@@ -1,4 +1,5 @@
 import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import { placeFor } from '../beside.ts'
 import { ImportError } from './errors.ts'
 import { inOneLine, type Reject } from './import.ts'
 
@@ -18,7 +19,7 @@ export function rejectsFile(path: string, source?: { ino: number; dev: number })
   if (there !== undefined && there.ino === source?.ino && there.dev === source.dev) {
     throw new ImportError(`--rejects: ${path} is the file to import`)
   }
-  const beside = `${path}.${process.pid}.partial`
+  const place = placeFor(path)
   let file: number | undefined
   let text = 'line,column,reason,value\r\n'
   let complete = false
@@ -50,7 +51,7 @@ export function rejectsFile(path: string, source?: { ino: number; dev: number })
       attempt(() => {
         if (file === undefined) {
           first = inOneLine(rejected)
-          file = openSync(beside, 'w')
+          file = openSync(place.beside, 'w')
         }
         text += `${line},${cell(column)},${cell(reason)},${cell(value.slice(0, longestValue))}\r\n`
         if (text.length > chunkSize) flush()
@@ -63,14 +64,14 @@ export function rejectsFile(path: string, source?: { ino: number; dev: number })
         flush()
         closeSync(file!)
         file = undefined
-        renameSync(beside, path)
+        if (place.path !== undefined) renameSync(place.beside, place.path)
         complete = true
       })
     },
     /** Removes what could not be finished. */
     discard() {
       if (file !== undefined) closeSync(file)
-      rmSync(beside, { force: true })
+      if (place.path !== undefined) rmSync(place.beside, { force: true })
     },
   }
 }

@@ -1,4 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { insertAnime } from '../../db/animes.ts'
@@ -115,6 +122,10 @@ t.test(
       t.match(stderr, message)
     }
     t.equal(readFileSync(work.path('there.csv'), 'utf8'), 'as it was')
+    symlinkSync('there.csv', work.path('link.csv'))
+    t.equal((await work.export('link.csv')).code, 0)
+    t.ok(lstatSync(work.path('link.csv')).isSymbolicLink(), 'a link stays one')
+    t.equal(readFileSync(work.path('there.csv'), 'utf8'), stdout)
     t.notOk(existsSync(work.path('a.csv')))
   },
 )

@@ -1,10 +1,17 @@
+import { execFileSync } from 'node:child_process'
 import {
+  closeSync,
+  constants,
   createWriteStream,
   existsSync,
+  lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -113,6 +120,28 @@ t.test('every way out leaves the rejected rows complete', async (t) => {
     [],
   )
 })
+
+t.test(
+  'the rejects file may be a link, which stays, or a device or pipe, which is written to',
+  async (t) => {
+    const { imports, write, path } = workplace(t)
+    const rows = '3,"year","not a whole number from 1900 to 2100","soon"\r\n'
+    write('a.csv', small(good, bad))
+    write('target.csv', 'what was there')
+    symlinkSync('target.csv', path('link.csv'))
+    t.match(await imports('a.csv', '--rejects', 'link.csv'), { code: 2 })
+    t.ok(lstatSync(path('link.csv')).isSymbolicLink())
+    t.ok(readFileSync(path('target.csv'), 'utf8').endsWith(rows))
+    execFileSync('mkfifo', [path('pipe')])
+    // Open for both, and never waited for.
+    const pipe = openSync(path('pipe'), constants.O_RDWR | constants.O_NONBLOCK)
+    t.teardown(() => closeSync(pipe))
+    t.match(await imports('a.csv', '--rejects', 'pipe'), { code: 2 })
+    t.ok(lstatSync(path('pipe')).isFIFO())
+    const read = Buffer.alloc(1000)
+    t.ok(read.toString('utf8', 0, readSync(pipe, read)).endsWith(rows))
+  },
+)
 
 t.test('exit code 1, one line on stderr and nothing done otherwise', async (t) => {
   const { imports, write, path, titles } = workplace(t)
