@@ -167,6 +167,10 @@ function readingOf(values: {
   strict: boolean
 }): ReadOptions {
   const { key, scale, separator, encoding, strict } = values
+  if (separator === '') throw new ImportError('--separator: got nothing, wants a text')
+  const free = ['key', 'scale', 'separator', 'encoding'] as const
+  const other = values.map.length > 0 ? 'map' : free.find((name) => values[name] !== undefined)
+  if (strict && other !== undefined) throw new ImportError(`--strict takes no --${other}`)
   return {
     strict,
     map: values.map.flatMap((pairs) => pairs.split(/,(?=\w+=)/)).map(pairOf),

@@ -3,6 +3,7 @@ import { columnNamesInFiles, keyNames, numberedList, plain } from '../../catalog
 import { type CellRules, cleanersOf, RowError } from './cells.ts'
 import { ImportError } from './errors.ts'
 import {
+  between,
   type FileColumns,
   listed,
   type NaturalColumn,
@@ -13,12 +14,16 @@ import {
 } from './file-columns.ts'
 import { hasBlanksBetween, unknownMark } from './lists.ts'
 
+/** What follows a name in brackets: Score (out of 10). */
+const unit = /[([（【][^()[\]（）【】]*[)\]）】]\s*$/
+
 /** Finds our columns in the header of a file, each column of the file once. */
 export class ColumnSearch {
   readonly positions: Positions = {}
   private readonly header: readonly string[]
   private readonly sample: readonly (readonly string[])[]
   private readonly plain: string[]
+  private readonly withoutUnit: string[]
   private readonly rules: CellRules
   private readonly taken = new Set<number>()
   private readonly notes: string[] = []
@@ -28,6 +33,7 @@ export class ColumnSearch {
     this.header = header
     this.sample = sample
     this.plain = header.map(plain)
+    this.withoutUnit = header.map((name) => plain(name.replace(unit, '')))
     this.rules = rules
   }
 
@@ -46,10 +52,10 @@ export class ColumnSearch {
     else throw new ImportError('--key takes one column of ids, or title, type or year')
   }
 
-  findKey(): void {
+  findKey(isJson: boolean): void {
     const own = new Set<string>(['id', ...columnNames])
     // A list that this service gave over HTTP, whose ids are its own.
-    if (this.header.includes('id') && this.header.every((name) => own.has(name))) {
+    if (isJson && this.header.includes('id') && this.header.every((name) => own.has(name))) {
       this.note('id', "passed over, as it may be this service's own (--key id: it is the source's)")
       return
     }
@@ -57,18 +63,16 @@ export class ColumnSearch {
   }
 
   find(name: StagedName): void {
-    const { sure, doubtful = [], chained = false } = namesOf(name)
     if (name === 'genres') {
-      const numbered = this.where((each) => numberedList.test(each))
+      const numbered = this.where(this.plain, (each) => numberedList.test(each))
       if (numbered.length > 0) {
         this.take(name, numbered)
         return
       }
     }
-    const groups: number[][] = []
-    for (const group of sure) groups.push(this.group(group))
-    for (const group of doubtful) groups.push(this.group(group).filter((at) => this.fits(name, at)))
-    const places = groups.filter((group) => group.length > 0)
+    const exact = this.candidates(name, this.plain)
+    const places = exact.length > 0 ? exact : this.candidates(name, this.withoutUnit)
+    const { chained = false } = namesOf(name)
     const [first, second] = places[0] ?? []
     if (first === undefined) return
     if (chained && this.plain[first] !== this.plain[second ?? -1]) {
@@ -86,7 +90,9 @@ export class ColumnSearch {
 
   noTitle(): string {
     const known = namesOf('title').sure.join(' ').split(' ').slice(0, 8).join(', ')
-    return `no column for the title: the header has ${listed(this.header)}; known are ${known} and others, or --map title=NAME`
+    const isRow = this.header.some((name) => /^\s*\d+([.,]\d+)?\s*$/.test(name))
+    const doubt = isRow ? '; the first row seems to be no header' : ''
+    return `no column for the title${doubt}: the header has ${listed(this.header)}; known are ${known} and others, or --map title=NAME`
   }
 
   found(): FileColumns {
@@ -115,7 +121,7 @@ export class ColumnSearch {
     })
     if (own) return undefined
     const pairs = stagedColumns.flatMap((name) => {
-      const theirs = positions[name]?.map((at) => header[at]!.trim() || '""').join(' or ')
+      const theirs = positions[name]?.map((at) => header[at]!.trim() || '""').join(between(name))
       if (theirs === undefined) return []
       return theirs === ourName(name) ? [theirs] : [`${ourName(name)} = ${theirs}`]
     })
@@ -137,13 +143,23 @@ export class ColumnSearch {
     for (const at of places) this.taken.add(at)
   }
 
-  private where(test: (plain: string) => boolean): number[] {
-    return [...this.plain.keys()].filter((at) => !this.taken.has(at) && test(this.plain[at]!))
+  /** The columns that may be the one called `name`: those of each group of its names of which one is there. */
+  private candidates(name: StagedName, header: readonly string[]): number[][] {
+    const { sure, doubtful = [] } = namesOf(name)
+    const groups = sure.map((group) => this.group(group, header))
+    for (const group of doubtful) {
+      groups.push(this.group(group, header).filter((at) => this.fits(name, at)))
+    }
+    return groups.filter((group) => group.length > 0)
+  }
+
+  private where(header: readonly string[], test: (name: string) => boolean): number[] {
+    return [...header.keys()].filter((at) => !this.taken.has(at) && test(header[at]!))
   }
 
   /** The columns with a name of the group, in the order of the group. */
-  private group(names: string): number[] {
-    return names.split(' ').flatMap((name) => this.where((each) => each === plain(name)))
+  private group(names: string, header: readonly string[]): number[] {
+    return names.split(' ').flatMap((name) => this.where(header, (each) => each === plain(name)))
   }
 
   private at(option: string, name: string): number {

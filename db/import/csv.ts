@@ -1,13 +1,11 @@
 import { createRequire } from 'node:module'
 import { type CsvError, type Options, parse } from 'csv-parse'
 import { ImportError } from './errors.ts'
-import type { Format } from './format.ts'
+import type { CsvFormat } from './format.ts'
 import type { BatchRow } from './mapping.ts'
 import { type BatchParser, batches, maxRecordSize, type Reject, type RowHandlers } from './rows.ts'
 
 const require = createRequire(import.meta.url)
-
-type CsvFormat = Extract<Format, { kind: 'csv' }>
 
 /** What csv-parse cannot read: one row, or all rows from there on, since the end of the broken one is unknown. */
 const brokenRow = new Map<string, string>([
@@ -53,7 +51,7 @@ export function csvParser(format: CsvFormat, handlers: RowHandlers): BatchParser
 type OnRecord = (record: string[], lines: number) => BatchRow[] | null
 
 function optionsOf(
-  { delimiter, lineEnds }: CsvFormat,
+  { delimiter, lineEnds, headerLine = 1, blanksBeforeQuotes = false }: CsvFormat,
   onRecord: OnRecord,
   isSample: boolean,
 ): Options {
@@ -62,6 +60,8 @@ function optionsOf(
     delimiter,
     // Named, since csv-parse would otherwise take the first kind it meets for the only one.
     record_delimiter: lineEnds,
+    from_line: headerLine,
+    ltrim: blanksBeforeQuotes,
     skip_empty_lines: true,
     skip_records_with_error: !isSample,
     max_record_size: maxRecordSize,

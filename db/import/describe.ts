@@ -1,6 +1,6 @@
 import { stagedColumns } from '../../catalogue/columns.ts'
 import { RowError } from './cells.ts'
-import { listed } from './file-columns.ts'
+import { between, listed } from './file-columns.ts'
 import { rowCleaner } from './mapping.ts'
 import type { OpenCatalogue } from './read.ts'
 
@@ -13,7 +13,7 @@ export function describe({ found, sample }: OpenCatalogue): string {
   const columns = stagedColumns.map((name) => {
     const theirs = (positions[name] ?? []).map((at) => JSON.stringify(header[at]!.trim()))
     const ours = name === 'source_id' ? 'id' : name
-    return `  ${ours.padEnd(9)} ${theirs.join(' or ') || 'not there'}`
+    return `  ${ours.padEnd(9)} ${theirs.join(between(name)) || 'not there'}`
   })
   const rows = sample.slice(0, shownRows).map((record) => {
     try {

@@ -20,6 +20,7 @@ const detectable = /^(GB18030|Big5|Shift_JIS|EUC-JP|EUC-KR|windows-1251|KOI8-R)$
  */
 export function encodingOf(head: Buffer, named?: string): Encoding {
   if (named !== undefined) return { name: nameOf(named) }
+  if (isUtf32(head)) throw new ImportError('the file is UTF-32: save it as UTF-8')
   if (head[0] === 0xff && head[1] === 0xfe) return { name: 'utf-16le' }
   if (head[0] === 0xfe && head[1] === 0xff) return { name: 'utf-16be' }
   const wide = wideEncoding(head)
@@ -32,6 +33,8 @@ export function encodingOf(head: Buffer, named?: string): Encoding {
   const name = found && decodes(head, best.name) ? best.name : 'windows-1252'
   return { name, note: `not UTF-8: read as ${name} (--encoding names another)` }
 }
+
+const isUtf32 = (head: Buffer) => /^(fffe0000|0000feff)/.test(head.toString('hex', 0, 4))
 
 const withNote = (name: string) => ({ name, note: `read as ${name} (--encoding names another)` })
 

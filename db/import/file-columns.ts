@@ -27,6 +27,8 @@ export interface ColumnOptions extends CellRules {
   map?: readonly (readonly [ours: string, theirs: string])[]
   /** The columns of the file that identify a title. */
   key?: readonly string[]
+  /** Whether they are the names of JSON objects. */
+  isJson?: boolean
 }
 
 export const listed = (names: readonly string[]): string =>
@@ -37,3 +39,6 @@ export const listed = (names: readonly string[]): string =>
 
 /** A column of ours as `--map` names it. */
 export const ourName = (name: StagedName) => (name === 'source_id' ? 'id' : name)
+
+/** What stands between the columns of the file that are one of ours. */
+export const between = (name: StagedName) => (name === 'genres' ? ' and ' : ' or ')

@@ -22,14 +22,14 @@ export function findColumns(
   sample: readonly (readonly string[])[],
   options: ColumnOptions = {},
 ): FileColumns {
-  const { map = [], key, ...rules } = options
+  const { map = [], key, isJson = false, ...rules } = options
   if (rules.strict) return strictColumns(header, rules)
   const exportedAt = header.indexOf(exportedId)
   if (exportedAt !== -1 && map.length === 0) return exportColumns(header, exportedAt)
   const search = new ColumnSearch(header, sample, rules)
   for (const [ours, theirs] of map) search.map(ours, theirs)
   if (key !== undefined) search.takeKey(key)
-  else if (search.positions.source_id === undefined) search.findKey()
+  else if (search.positions.source_id === undefined) search.findKey(isJson)
   for (const name of columnNames) if (search.positions[name] === undefined) search.find(name)
   if (search.positions.title === undefined) throw new ImportError(search.noTitle())
   return search.found()

@@ -25,7 +25,11 @@ export const unknownMark =
 // the same white space, so that a megabyte of it costs no more than any other text.
 const item =
   /\s*(?:[ub]?'((?:[^'\\]|\\.)*)'|[ub]?"((?:[^"\\]|\\.)*)"|(\{[^{}]*\})|([^\s,'"{][^,]*))\s*/sy
-const bracketed = /^(?:\[.*\]|\(.*\)|\{\s*['"][^:]*\})$/s
+const strictlyBracketed = /^(?:\[.*\]|\(.*\)|\{\s*['"][^:]*\})$/s
+/** Also a set, and an array as PostgreSQL writes it. */
+const bracketed = /^(?:\[.*\]|\(.*\)|\{[^:]*\})$/s
+/** What splitting an empty text leaves. */
+const onlyEmpty = /^(?:''|"")$/
 const opensQuoted = /^['"]/
 
 /**
@@ -36,10 +40,11 @@ const opensQuoted = /^['"]/
 export function readList(text: string, rules: ListRules = {}): string[] {
   const trimmed = text.trim()
   if (rules.exact) return exactNames(trimmed)
-  const isLiteral = bracketed.test(trimmed)
+  const isLiteral = (rules.strict ? strictlyBracketed : bracketed).test(trimmed)
   const inner = isLiteral ? trimmed.slice(1, -1).trim() : trimmed
   if (isUnknown(inner, rules)) return []
   if (rules.strict) return literalNames(inner, rules)
+  if (isLiteral && onlyEmpty.test(inner)) return []
   if (isLiteral) return (jsonNames(trimmed) ?? literalNames(inner, rules)).map(decoded)
   if (inner.startsWith('[')) throw new ListError('not a list of names: it has no end')
   if (opensQuoted.test(inner)) return literalNames(inner, rules).map(decoded)
@@ -148,7 +153,7 @@ function unescaped(text: string): string {
   })
 }
 
-const separators = [/\|/, /;/, /[,，、]/, /\//]
+const separators = [/\|/, /[;；]/, /[,，、]/, /\s[·•]\s|[\r\n]/, /\//]
 
 /** Names without quotes; those that say nothing go, and ActionAction is Action. */
 function bareNames(text: string, { separator, blanks = false }: ListRules): string[] {

@@ -1,4 +1,10 @@
-import { column, type StagedRow, sourceId, stagedColumns } from '../../catalogue/columns.ts'
+import {
+  type Column,
+  column,
+  type StagedRow,
+  sourceId,
+  stagedColumns,
+} from '../../catalogue/columns.ts'
 import { type Clean, cleanersOf, RowError } from './cells.ts'
 import type { FileColumns } from './file-columns.ts'
 import { unknownMark } from './lists.ts'
@@ -49,7 +55,7 @@ function assembler({ positions, rules }: FileColumns): Cleaner {
     if (others.length === 0)
       return { name, value: `${name}(record[${first}])`, clean: cleaners[name] }
     const all = [first, ...others]
-    const clean = isList ? joined(cleaners[name], all) : firstKnown(cleaners[name], all, unknown)
+    const clean = several(cleaners[name], all, cell?.kind, unknown)
     return { name, value: `${name}(record)`, clean }
   })
   const members = parts.map(({ name, value }) => `${name}: ${value}`)
@@ -61,6 +67,24 @@ function assembler({ positions, rules }: FileColumns): Cleaner {
 }
 
 type CleanSome = (record: readonly string[]) => unknown
+
+function several(
+  clean: Clean,
+  positions: number[],
+  kind: Column['kind'] | undefined,
+  unknown: unknown,
+): CleanSome {
+  if (kind === 'list') return joined(clean, positions)
+  return kind === 'text' ? firstText(clean, positions) : firstKnown(clean, positions, unknown)
+}
+
+/** Reads the first of several texts that says something. */
+const firstText =
+  (clean: Clean, positions: number[]): CleanSome =>
+  (record) => {
+    const at = positions.find((each) => !unknownMark.test(record[each]!.trim()))
+    return clean(record[at ?? positions[0]!]!)
+  }
 
 /** Reads one list from several cells. */
 const joined =

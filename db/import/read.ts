@@ -1,5 +1,6 @@
 import { csvParser, sampleCsv } from './csv.ts'
 import { decoded, encodingOf } from './encoding.ts'
+import { ImportError } from './errors.ts'
 import type { ColumnOptions, FileColumns } from './file-columns.ts'
 import { findColumns } from './find-columns.ts'
 import { type Format, formatOf, plainCsv } from './format.ts'
@@ -40,7 +41,8 @@ export async function openCatalogue(source: Chunks, options: ReadOptions): Promi
   // csv-parse decodes UTF-8 itself, and takes off the BOM.
   const text = isCsv && name === 'utf-8' ? chunks : decoded(chunks, name)
   const sampled = isCsv ? sampleCsv(start, whole, format) : sampleJson(start, whole, format.kind)
-  const found = findColumns(sampled.header, sampled.sample, columnOptions)
+  if (sampled.header.length === 0) throw new ImportError(noHeader(isCsv, whole))
+  const found = findColumns(sampled.header, sampled.sample, { ...columnOptions, isJson: !isCsv })
   if (note !== undefined) found.notes.unshift(note)
   const clean = rowCleaner(found)
   const parser = (handlers: Omit<RowHandlers, 'clean'>) =>
@@ -48,6 +50,12 @@ export async function openCatalogue(source: Chunks, options: ReadOptions): Promi
       ? csvParser(format, { ...handlers, clean })
       : jsonParser(format.kind, sampled.header, found, { ...handlers, clean })
   return { found, sample: sampled.sample, text, parser }
+}
+
+function noHeader(isCsv: boolean, whole: boolean): string {
+  if (whole) return isCsv ? 'the file has no header' : 'the file has no JSON object'
+  const start = `the first ${headSize / 1024} KiB`
+  return isCsv ? `no line ends in ${start}: that is no header` : `no object ends in ${start}`
 }
 
 function formatAs(start: string, { strict }: ReadOptions): Format {

@@ -25,6 +25,7 @@ const zipBegins = Buffer.from('PK\x03\x04')
  */
 export async function openSource(path: string, entry?: string): Promise<SourceFile> {
   if (path === '-') {
+    if (entry !== undefined) throw new ImportError('--entry: standard input is no zip archive')
     const { stdin } = process
     return { chunks: stdin, size: 0, bytesRead: () => 0, identity: undefined }
   }
@@ -35,6 +36,10 @@ export async function openSource(path: string, entry?: string): Promise<SourceFi
   if (buffer.equals(zipBegins)) {
     await file.close()
     return { ...(await fromZip(path, entry)), identity }
+  }
+  if (entry !== undefined) {
+    await file.close()
+    throw new ImportError('--entry: the file is no zip archive')
   }
   const chunks = file.createReadStream({ start: 0 })
   return { chunks, size, bytesRead: () => chunks.bytesRead, identity }
@@ -92,6 +97,8 @@ function chosen(entries: Entry[], wanted: string | undefined): Entry {
 /** What is no text, by its first bytes. */
 const signatures: [begins: string, what: string][] = [
   ['PK\x03\x04', 'a zip archive: give it as a file, or unpack it'],
+  ['PK\x05\x06', 'a zip archive with nothing in it'],
+  ['\x1f\x8b', 'packed more than three times'],
   ['BZh', 'bzip2 data: unpack it'],
   ['\xfd7zXZ\0', 'xz data: unpack it'],
   ['7z\xbc\xaf\x27\x1c', 'a 7z archive: unpack it'],

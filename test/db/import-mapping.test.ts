@@ -74,10 +74,11 @@ t.test('genres are read from a Python list', async (t) => {
     ['Action', ['Action']],
     ['[Action]', ['Action']],
     [`['Action', 'Action' ,'Drama']`, ['Action', 'Drama']],
+    [`['']`, []],
   ]
   for (const [text, genres] of lists) t.same(parseGenres(text), genres, text)
   t.equal(cleaned({ genres: `['A', 'B']` }).genres, '["A","B"]')
-  for (const text of [`['A'x`, `['']`, `['A', , 'B']`, `['${'x'.repeat(65)}']`, '[{}]']) {
+  for (const text of [`['A'x`, `['A', '']`, `['A', , 'B']`, `['${'x'.repeat(65)}']`, '[{}]']) {
     t.throws(() => parseGenres(text), { message: /name/, column: 'genres' }, text)
   }
 })
@@ -120,6 +121,12 @@ t.test('genres are read in all the ways in which people write a list', async (t)
     [`[{'name': 'Action', 'slug': 'action'}, {'name': "Girls' Love"}]`, ['Action', "Girls' Love"]],
     ['[{"id": 1, "name": "Action"}]', ['Action']],
     ['Girls&#039; Love, Salt &amp; Star', ["Girls' Love", 'Salt & Star']],
+    ['{Action,"Slice of Life"}', ['Action', 'Slice of Life']],
+    ['{}', []],
+    ['Action · Sci-Fi/Fantasy', ['Action', 'Sci-Fi/Fantasy']],
+    ['Action • Drama', ['Action', 'Drama']],
+    ['Action\r\nDrama', ['Action', 'Drama']],
+    ['动作；冒险', ['动作', '冒险']],
   ]
   for (const [text, genres] of lists) t.same(parseGenres(text), genres, text)
 })

@@ -112,6 +112,7 @@ const shapes: Shape[] = [
       [5, 'A', 'TV', 2007, 7.99, 23, 'Drama|School'],
       [6, 'B', 'MOVIE', 1934, 4.85, 1, ''],
     ],
+    notes: [/genres = genre1 and genre2 and genre3$/],
   },
   {
     shape: 'an index without a name, a range of months',
@@ -286,6 +287,61 @@ const shapes: Shape[] = [
     rejected: [/^year: /],
   },
   {
+    shape: 'CR ends the lines, but for one',
+    file: `${own}\r1,A,TV,2001,8.1,12,[]\r\n2,B,TV,2002,8.1,12,[]\r3,C,TV,2003,8.1,12,[]\n`,
+    titles: [
+      [1, 'A', 'TV', 2001, 8.1, 12, ''],
+      [2, 'B', 'TV', 2002, 8.1, 12, ''],
+      [3, 'C', 'TV', 2003, 8.1, 12, ''],
+    ],
+  },
+  {
+    shape: 'names with what they are counted in; a sole Title (Japanese) is the title',
+    file: lines(
+      'Anime ID,"Title (Japanese)",Year (first aired),Score [of 10],Episodes (count)',
+      '1,A,2001,8.1,12',
+    ),
+    titles: [[1, 'A', 'UNKNOWN', 2001, 8.1, 12, '']],
+    notes: [/year = Year \(first aired\), score = Score \[of 10\]/],
+  },
+  {
+    shape: 'a name that is ours before one with more behind it',
+    file: lines('Title (Japanese),title_english', 'あ,A'),
+    titles: [[null, 'A', 'UNKNOWN', null, null, null, '']],
+  },
+  {
+    shape: 'a CSV whose ids are called as those of the API',
+    file: lines('id;title;type;year', '7;A;TV;2001'),
+    titles: [[7, 'A', 'TV', 2001, null, null, '']],
+  },
+  {
+    shape: "a spreadsheet's line that names the delimiter",
+    file: '\uFEFFsep=|\r\nid|title|year\r\n7|A; B, C; D|2001\r\n8|B|soon\r\n',
+    titles: [[7, 'A; B, C; D', 'UNKNOWN', 2001, null, null, '']],
+    rejected: [/^year: /],
+  },
+  {
+    shape: 'blanks before quotes',
+    file: lines('"title", "year",  "genres"', '"A, B", 2001,  "Action, Drama"'),
+    titles: [[null, 'A, B', 'UNKNOWN', 2001, null, null, 'Action|Drama']],
+  },
+  {
+    shape: 'the first of two titles that says something',
+    file: lines('english,romaji', 'UNKNOWN,A', 'B,C', ',?'),
+    options: {
+      map: [
+        ['title', 'english'],
+        ['title', 'romaji'],
+      ],
+    },
+    titles: [
+      [null, 'A', 'UNKNOWN', null, null, null, ''],
+      [null, 'B', 'UNKNOWN', null, null, null, ''],
+    ],
+    rejected: [/^english: missing/],
+    notes: [/^columns: title = english or romaji;/],
+  },
+  {
     shape: 'gzip and zstd data, whatever the name, one in the other',
     file: gzipSync(zstdCompressSync(lines(own, '1,A,TV,2001,8.1,12,[]'))),
     titles: [[1, 'A', 'TV', 2001, 8.1, 12, '']],
@@ -364,6 +420,9 @@ for (const { shape, file, options, titles, rejected = [], notes = [] } of shapes
   })
 }
 
+const packed = (text: string, times: number): Buffer =>
+  gzipSync(times > 1 ? packed(text, times - 1) : text)
+
 t.test('what is no catalogue is refused in one line that says what it is', async (t) => {
   const files: [string | Buffer, RegExp, ImportOptions?][] = [
     [
@@ -372,7 +431,7 @@ t.test('what is no catalogue is refused in one line that says what it is', async
     ],
     [
       'Blue Harbour,220,,Finished\nB,5,,x\n',
-      /^no column for the title: the header has "Blue Harbour", "220", "", "Finished"/,
+      /^no column for the title; the first row seems to be no header: the header has "Blue Harbour", "220", "", "Finished"/,
     ],
     [
       'version https://git-lfs.github.com/spec/v1\noid sha256:0\n',
@@ -380,6 +439,13 @@ t.test('what is no catalogue is refused in one line that says what it is', async
     ],
     ['<!DOCTYPE html>\n<html></html>', /an HTML page/],
     ['<?xml version="1.0"?><a/>', /XML/],
+    ['<list><title>A</title></list>', /XML/],
+    [Buffer.from('fffe000074000000', 'hex'), /^the file is UTF-32: save it as UTF-8$/],
+    [`${'x'.repeat(200_000)}\n`, /^no line ends in the first 128 KiB: that is no header$/],
+    [`{"title": "${'x'.repeat(200_000)}"}\n{}`, /^no object ends in the first 128 KiB$/],
+    ['{"title"\n{', /^the JSON has no list of objects$/],
+    [packed('title\nA\n', 4), /^the file is packed more than three times$/],
+    [Buffer.from(`PK\x05\x06${'\0'.repeat(18)}`), /^the file is a zip archive with nothing in it$/],
     [Buffer.from('PK\x03\x04....'), /a zip archive/],
     [Buffer.from('SQLite format 3\0'), /a SQLite database/],
     [Buffer.from('PAR1....'), /a Parquet file/],
@@ -444,7 +510,8 @@ t.test('the collected files are taken as their README says', { skip }, async (t)
     'found/09-unquoted-commas.csv': [1, 6],
     'found/10-bom-semicolon-episodes-text.csv': [2, 2],
     'found/12-japanese-header.csv': [2, 3],
-    'found/16-no-header.csv': /no column for the title: the header has "Blue Harbour"/,
+    'found/16-no-header.csv':
+      /no column for the title; the first row seems to be no header: the header has "Blue Harbour"/,
     'found/21-dotted-dates.csv': [2, 2],
     'found/34-all-rejected.csv': /all 5 rows were rejected; line 2: year: .*"Spring 2013"/,
     'found/39-git-lfs-pointer.csv': /Git LFS pointer/,
