@@ -7,6 +7,9 @@ import {
   isList,
 } from './columns.ts'
 
+/** The hash tag of the cache's keys: in a Redis Cluster they are on one node. */
+export const cacheHashTag = 'animes'
+
 /** A tag of the cache: a filter and one value of it, free of spaces, commas and quotes. */
 const tag = (filter: string, value: unknown) => `${filter}:${encodeURIComponent(String(value))}`
 

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Transaction } from 'kysely'
+import { cacheHashTag } from '../catalogue/tags.ts'
 import { databaseName } from '../db/database-name.ts'
 import { deleteOutbox, deleteOutboxByMark, insertOutbox, readOutbox } from '../db/outbox.ts'
 import type { Schema } from '../db/schema.ts'
 import { indexQueued } from '../db/search/queue.ts'
 import cache, { type CachePluginOptions } from './cache/index.ts'
 import type { Outbox } from './cache/write.ts'
-import { cacheHashTag } from './redis.ts'
 import { securityHeaders } from './security.ts'
 
 /** Hands the catalogue's database, Redis and settings to the cache. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cacheHashTag } from '../catalogue/tags.ts'
 import type { OpenStage } from '../db/import/import.ts'
 import { purgeAll } from './cache/purge.ts'
-import { cacheHashTag, openRedis } from './redis.ts'
+import { openRedis } from './redis.ts'
 
 /** Milliseconds for reaching Redis and emptying the cache, and between two attempts. */
 const timeout = 5000

@@ -6,9 +6,6 @@ import { Cluster, type ClusterNode, Redis, type RedisOptions } from 'ioredis'
 import { azureCredential } from '../db/azure-credential.ts'
 import { createSignIn } from './redis-sign-in.ts'
 
-/** The hash tag of the cache's keys. */
-export const cacheHashTag = 'animes'
-
 /** Milliseconds between attempts to reconnect. */
 const reconnectDelay = 250
 
