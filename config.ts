@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { Ajv, type ErrorObject } from 'ajv'
 import { type Static, Type } from 'typebox'
 import { sqlitePath } from './db/dialects/sqlite-url.ts'
@@ -79,9 +80,7 @@ export const ConfigSchema = Type.Object(
     ),
     CORS_ORIGIN: Type.Optional(Type.String()),
     RATE_LIMIT_MAX: Type.Optional(Type.Integer({ minimum: 1 })),
-    TRUST_PROXY: Type.Optional(
-      Type.String({ wanted: 'a number of proxies, their addresses with commas, false, or true' }),
-    ),
+    TRUST_PROXY: Type.Optional(Type.String()),
   },
   { additionalProperties: false },
 )
@@ -161,6 +160,13 @@ function findConflict(config: Config): string | undefined {
     const value = config[name as keyof typeof maxTimes]
     if (inSeconds(value) > inSeconds(max)) return `${name}: got "${value}", wants ${max} or less`
   }
+  const unparsable = config.REDIS_URL?.split(',').find((url) => !URL.canParse(url.trim()))
+  if (unparsable !== undefined) {
+    return 'REDIS_URL: got a value that is no URL, wants redis://HOST:PORT or rediss://HOST:PORT (in a password write / as %2F, # as %23, @ as %40)'
+  }
+  if (!isProxyTrust(config.TRUST_PROXY)) {
+    return `TRUST_PROXY: got "${config.TRUST_PROXY}", wants a number of proxies, their addresses with commas, false, or true`
+  }
   if (config.REDIS_URL?.includes('authentication=') && !signsInSafely(config.REDIS_URL)) {
     return 'REDIS_URL: got authentication, wants authentication=azure with rediss:// and no password'
   }
@@ -176,6 +182,17 @@ function findConflict(config: Config): string | undefined {
     return `${missing}: got none, wants a value when its partner is set`
   }
   return undefined
+}
+
+/** A switch, a number of hops, or addresses, subnets and their names (npmjs.com/package/@fastify/proxy-addr). */
+function isProxyTrust(text = 'false'): boolean {
+  if (/^(true|false|\d{1,3})$/.test(text)) return true
+  return text.split(',').every((item) => {
+    const [address = '', bits = '0', ...more] = item.trim().split('/')
+    if (['loopback', 'linklocal', 'uniquelocal'].includes(item.trim())) return true
+    const max = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!
+    return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= max
+  })
 }
 
 /** A token travels encrypted, and takes the place of a password. */

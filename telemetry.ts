@@ -6,7 +6,7 @@ import { isPrimary } from './plugins/workers/mode.ts'
  * instrumented before they are loaded. Without an exporter's address it loads nothing.
  */
 
-const telemetryNames = /^(OTEL_|APPLICATIONINSIGHTS_|WORKERS$)/
+const telemetryNames = /^(OTEL_|APPLICATIONINSIGHTS_|WORKERS$|DATABASE_URL$)/
 
 // The service reads `.env` itself, but only later.
 for (const [name, value] of Object.entries(readDotEnv())) {

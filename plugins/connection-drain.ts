@@ -1,4 +1,4 @@
-import { Server } from 'node:net'
+import { Server, type Socket } from 'node:net'
 import { setImmediate as afterPoll, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -24,7 +24,7 @@ const maxAnswering = 8000
  * even if the next request is already in transit, and would lose that request. So this hook only stops
  * listening, and waits until the clients have closed their connections: Fastify answers
  * requests that arrive meanwhile with `Connection: close`. Connections that remain are closed once no
- * request is running, or after `maxAnswering`.
+ * answer is under way, or after `maxAnswering`.
  */
 async function connectionDrainPlugin(app: FastifyInstance) {
   const { server } = app
@@ -34,7 +34,7 @@ async function connectionDrainPlugin(app: FastifyInstance) {
   const ended = () => {
     running -= 1
   }
-  // Of hits, which end before this hook, none runs for longer than the drain.
+  // Hits end before this hook: what they have not sent yet is in their socket.
   app.addHook('preHandler', (_request, { raw }, done) => {
     if (!raw.closed) {
       running += 1
@@ -42,6 +42,13 @@ async function connectionDrainPlugin(app: FastifyInstance) {
     }
     done()
   })
+
+  const open = new Set<Socket>()
+  server.on('connection', (socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  const isSending = () => open.values().some(({ writableLength }) => writableLength > 0)
 
   const countOpen = () =>
     new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
@@ -61,7 +68,7 @@ async function connectionDrainPlugin(app: FastifyInstance) {
   // Once `http.Server.close` was called, nothing closes a connection whose request ends later, or times out a
   // request that is half sent: the server would wait for the keep-alive timeout, more than a minute.
   async function closeRemaining(started: number): Promise<void> {
-    while (running > 0 && performance.now() - started < maxAnswering) {
+    while ((running > 0 || isSending()) && performance.now() - started < maxAnswering) {
       if ((await countOpen()) === 0) return
       await sleep(20, undefined, { ref: false })
     }
@@ -83,6 +90,8 @@ async function connectionDrainPlugin(app: FastifyInstance) {
     if (!listened) return
     const started = performance.now()
     await drain(started)
+    // For Node a connection is idle once its answer was handed over, however much of it waits to be sent.
+    while (isSending() && performance.now() - started < maxAnswering) await sleep(20)
     void closeRemaining(started)
   })
 }

@@ -6,7 +6,7 @@ import fp from 'fastify-plugin'
 async function corsPlugin(app: FastifyInstance) {
   const { CORS_ORIGIN: origins } = app.config
   if (origins === undefined) return
-  await app.register(cors, {
+  const settings = {
     origin: origins === '*' ? '*' : origins.split(',').map((origin) => origin.trim()),
     methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
     exposedHeaders: [
@@ -22,6 +22,14 @@ async function corsPlugin(app: FastifyInstance) {
       'www-authenticate',
     ],
     maxAge: 600,
+  }
+  await app.register(cors, {
+    // An OPTIONS request that no browser sent as a preflight is answered as without CORS.
+    delegator: ({ headers }, done) =>
+      done(null, {
+        ...settings,
+        preflight: 'origin' in headers && 'access-control-request-method' in headers,
+      }),
   })
 }
 

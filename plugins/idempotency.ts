@@ -55,7 +55,10 @@ async function idempotencyPlugin(app: FastifyInstance) {
       })
       const answer = await write.catch(async (error) => {
         // Another instance was faster, or the commit did happen: its row says so.
-        const other = await formerAnswer(id, fingerprint)
+        const other = await formerAnswer(id, fingerprint).catch((reason) => {
+          if (reason instanceof KeyReused) throw reason
+          return undefined
+        })
         if (other === undefined) throw error
         return { ...other, replayed: true }
       })

@@ -39,7 +39,13 @@ async function securityPlugin(app: FastifyInstance) {
 /** Adds the headers of pages, which are documents, to the routes of a scope. */
 export const pageSecurity = fp(async (scope: FastifyInstance) => {
   await scope.register(helmet, {
-    contentSecurityPolicy: { directives: { 'upgrade-insecure-requests': null } },
+    contentSecurityPolicy: {
+      directives: {
+        'upgrade-insecure-requests': null,
+        'style-src': ["'self'"],
+        'font-src': ["'self'"],
+      },
+    },
     strictTransportSecurity: behindTls(scope.config) && { maxAge: oneYear },
   })
 })

@@ -117,6 +117,9 @@ function decode(cursor: string, sort: SortKey[], best: boolean): CursorValues {
   } catch {
     throw new BadField('cursor', 'is not one that this service gave out')
   }
+  // One spelling of each: it is part of the key of an answer.
+  const canonical = Buffer.from(JSON.stringify(parts)).toString('base64url')
+  if (canonical !== cursor) throw new BadField('cursor', 'is not one that this service gave out')
   const [name, ...values] = Array.isArray(parts) ? parts : []
   if (values.length > 0 && name !== order) {
     throw new BadField('cursor', 'belongs to another sort order')

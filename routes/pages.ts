@@ -64,7 +64,7 @@ export default async function routes(app: FastifyInstance) {
       },
     },
     async (request, reply) => {
-      reply.header('vary', 'accept')
+      reply.header('vary', [reply.getHeader('vary'), 'accept'].filter(Boolean).join(', '))
       if (prefersHtml(request.headers.accept)) return sendFile(reply, explorer)
       return reply.header('cache-control', 'no-cache').send(links)
     },

@@ -197,12 +197,12 @@ export function createHooks({ cache, http, route }: HookOptions) {
     detail: string,
   ) {
     http.setHeaders(reply, route.fields, `${http.name}; fwd=miss; detail=${detail}`)
+    const coding = codingFor(request)
+    if (coding !== 'identity') reply.header('content-encoding', coding)
     if (request.method === 'HEAD') {
       body.destroy()
       return undefined
     }
-    const coding = codingFor(request)
-    if (coding !== 'identity') reply.header('content-encoding', coding)
     return encodeStream(body, coding)
   }
 

@@ -258,7 +258,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
         | undefined
       if (flat === undefined) return undefined
       return Array.from({ length: flat.length / 4 }, (_, row) => {
-        const [key, path, bytes, ttl] = flat.slice(row * 4)
+        const [key, path, bytes, ttl] = flat.slice(row * 4, row * 4 + 4)
         return {
           key: String(key),
           tags: String(path).split(','),

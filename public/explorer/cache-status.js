@@ -1,4 +1,5 @@
-const names = { 'redis-unavailable': 'Redis is away', stream: 'it is too large to keep' }
+const tooLarge = 'it is too large to keep'
+const names = { 'redis-unavailable': 'Redis is away', 'too-large': tooLarge, stream: tooLarge }
 
 /** The parameters of a `Cache-Status` field with one member (RFC 9211); null without the field. */
 export function parse(field) {

@@ -75,7 +75,9 @@ function filled() {
 }
 
 function changesOf({ anime }) {
-  const same = (name, value) => JSON.stringify(anime[name]) === JSON.stringify(value)
+  // As text: a genre may have a comma of its own.
+  const textOf = (value) => (Array.isArray(value) ? value.join(', ') : JSON.stringify(value))
+  const same = (name, value) => textOf(anime[name]) === textOf(value)
   return Object.fromEntries(Object.entries(filled()).filter(([name, value]) => !same(name, value)))
 }
 

@@ -27,6 +27,45 @@ async function listening(t: Test) {
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`
 const half = 'GET /health/live HTTP/1.1\r\nho'
 
+t.test(
+  'what a slow client is still being sent is sent to the end',
+  { timeout: 30_000 },
+  async (t) => {
+    const bytes = 32_000_000
+    const app = await startApp(
+      t,
+      {},
+      {
+        prepare: (app) =>
+          void app.get(
+            '/large',
+            {
+              // As a hit of the cache: it answers before the handler.
+              onRequest: (_request, reply) => {
+                reply.hijack()
+                reply.raw.writeHead(200, { 'content-length': bytes }).end(Buffer.alloc(bytes, 'x'))
+              },
+            },
+            () => '',
+          ),
+      },
+    )
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = app.server.address() as AddressInfo
+    const socket = connect(port, '127.0.0.1')
+    let received = 0
+    socket.on('data', (chunk) => {
+      received += chunk.length
+      socket.pause()
+      setTimeout(() => socket.resume(), 5)
+    })
+    socket.write(get('/large'))
+    await until('it has begun', () => received > 0)
+    await Promise.all([app.close(), once(socket, 'close')])
+    t.ok(received > bytes, `${received} bytes`)
+  },
+)
+
 // Without the plugin, Node waits for the second 30 s, for the third 72 s.
 t.test('closing does not wait for requests that are half sent', { timeout: 20_000 }, async (t) => {
   const { app, send } = await listening(t)

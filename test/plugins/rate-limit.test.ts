@@ -86,6 +86,19 @@ t.test('CORS_ORIGIN names who may call from a page, also for what is refused', a
   t.equal(preflight.statusCode, 204)
   t.match(preflight.headers['access-control-allow-methods'], /PATCH/)
   t.match(preflight.headers['access-control-allow-headers'], /authorization/)
+  for (const url of ['/v1/animes/1', '/nothing']) {
+    const [other, plain] = await Promise.all(
+      [await startApp(t), await startApp(t, { CORS_ORIGIN: origin })].map((app) =>
+        app.inject({ method: 'OPTIONS', url }),
+      ),
+    )
+    t.equal(
+      plain!.statusCode,
+      other!.statusCode,
+      'what is no preflight is answered as without CORS',
+    )
+    t.equal(plain!.headers.allow, other!.headers.allow)
+  }
   await app.inject({ url: '/v1/stats', headers: { origin } })
   await app.inject({ url: '/v1/stats', headers: { origin } })
   const refused = await app.inject({ url: '/v1/stats', headers: { origin } })

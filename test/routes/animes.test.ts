@@ -400,6 +400,8 @@ t.test('what a client gets wrong', async (t) => {
     ['/v1/animes?limit=5&limit=5', 'limit'],
     ['/v1/animes?limit=5&cursor=', 'cursor'],
     ['/v1/animes?limit=5&cursor=rubbish', 'cursor'],
+    [`/v1/animes?limit=5&cursor=${made(['id', 5])}!!`, 'cursor'],
+    [`/v1/animes?limit=5&cursor=${made(['id', 5])}==`, 'cursor'],
     [`/v1/animes?limit=5&cursor=${'x'.repeat(2049)}`, 'cursor'],
     [`/v1/animes?limit=5&cursor=${made({})}`, 'cursor'],
     [`/v1/animes?limit=5&cursor=${made([])}`, 'cursor'],
