@@ -67,7 +67,7 @@ async function makeQueue(db: Kysely<unknown>, types: Dialect['types']): Promise<
   // The importer's rows have it; for those of Data Factory it comes with the words.
   await db.schema.alterTable('animes_clean').addColumn('sort_title', types.code(400)).execute()
   for (const procedure of ['identify_animes', 'merge_animes']) {
-    const text = await readFile(new URL(`0005-merge/${procedure}.sql`, import.meta.url), 'utf8')
+    const text = await readFile(new URL(`0008-search/${procedure}.sql`, import.meta.url), 'utf8')
     await sql.raw(`drop procedure ${procedure}`).execute(db)
     await sql.raw(text).execute(db)
   }

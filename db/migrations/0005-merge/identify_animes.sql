@@ -28,9 +28,7 @@ begin
   create table #candidates (position bigint not null primary key, known int not null, titles int not null)
   insert into #candidates (position, known, titles)
   select c.position, min(a.id), count(*)
-  from animes_clean c join animes a
-    -- Found by the index of normal forms; a row written by hand may lack it.
-    on a.sort_title in (c.sort_title, N'')
+  from animes_clean c join animes a on a.title = c.title
   where c.batch = @batch and c.source_id is null and c.known is null
     and a.title collate Latin1_General_BIN2 = c.title
     and (@by_type = 0 or a.type = c.type)

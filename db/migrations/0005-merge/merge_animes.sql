@@ -34,13 +34,7 @@ begin
   where c.batch = @batch and @genres = 1 and a.genres collate Latin1_General_BIN2 <> c.genres
   delete from anime_genres where anime_id in (select id from #genre_changes)
 
-  -- Titles whose words the service, or the import, has to bring up to date, as they were; see search/queue.ts.
-  insert into search_queue (anime_id, title)
-  select a.id, a.title from animes a join animes_clean c on c.batch = @batch and c.known = a.id
-  where a.title collate Latin1_General_BIN2 <> c.title
-    or (@score = 1 and coalesce(a.score, -1) <> coalesce(cast(c.score as decimal(4, 2)), -1))
-
-  update a set title = c.title, sort_title = coalesce(c.sort_title, a.sort_title),
+  update a set title = c.title,
     type = case when @type = 1 then c.type else a.type end,
     year = case when @year = 1 then c.year else a.year end,
     score = case when @score = 1 then cast(c.score as decimal(4, 2)) else a.score end,
@@ -54,15 +48,13 @@ begin
     or (@episodes = 1 and coalesce(a.episodes, -1) <> coalesce(c.episodes, -1))
   set @changed = @@rowcount
 
-  insert into animes (source_id, title, type, year, score, episodes, genres, sort_title)
-  select c.source_id, c.title, c.type, c.year, cast(c.score as decimal(4, 2)), c.episodes, c.genres,
-    coalesce(c.sort_title, N'')
+  insert into animes (source_id, title, type, year, score, episodes, genres)
+  select c.source_id, c.title, c.type, c.year, cast(c.score as decimal(4, 2)), c.episodes, c.genres
   from animes_clean c
   where c.batch = @batch and c.known is null
   -- As on SQLite, rows without a source_id come last.
   order by case when c.source_id is null then 1 else 0 end, c.position
   set @added = @@rowcount
-  insert into search_queue (anime_id) select id from animes where id > @last
 
   -- A title that the API adds meanwhile has its genres already.
   insert into #genre_changes (id, names)
@@ -77,9 +69,6 @@ begin
 
   if @replace = 1
   begin
-    insert into search_queue (anime_id, title)
-    select id, title from animes where id <= @last and not exists (
-      select 1 from animes_clean c where c.batch = @batch and c.known = animes.id)
     delete from animes where id <= @last and not exists (
       select 1 from animes_clean c where c.batch = @batch and c.known = animes.id)
     set @removed = @@rowcount

@@ -545,9 +545,7 @@ and not exists (select 1 from #left l where l.position = c.position)
 create table #candidates (position bigint not null primary key, known int not null, titles int not null)
 insert into #candidates (position, known, titles)
 select c.position, min(a.id), count(*)
-from animes_clean c join animes a
--- Found by the index of normal forms; a row written by hand may lack it.
-on a.sort_title in (c.sort_title, N'')
+from animes_clean c join animes a on a.title = c.title
 where c.batch = @batch and c.source_id is null and c.known is null
 and a.title collate Latin1_General_BIN2 = c.title
 and (@by_type = 0 or a.type = c.type)
@@ -607,13 +605,7 @@ select a.id, c.genre_names from animes_clean c join animes a on a.id = c.known
 where c.batch = @batch and @genres = 1 and a.genres collate Latin1_General_BIN2 <> c.genres
 delete from anime_genres where anime_id in (select id from #genre_changes)
 
--- Titles whose words the service, or the import, has to bring up to date, as they were; see search/queue.ts.
-insert into search_queue (anime_id, title)
-select a.id, a.title from animes a join animes_clean c on c.batch = @batch and c.known = a.id
-where a.title collate Latin1_General_BIN2 <> c.title
-or (@score = 1 and coalesce(a.score, -1) <> coalesce(cast(c.score as decimal(4, 2)), -1))
-
-update a set title = c.title, sort_title = coalesce(c.sort_title, a.sort_title),
+update a set title = c.title,
 type = case when @type = 1 then c.type else a.type end,
 year = case when @year = 1 then c.year else a.year end,
 score = case when @score = 1 then cast(c.score as decimal(4, 2)) else a.score end,
@@ -627,15 +619,13 @@ or (@score = 1 and coalesce(a.score, -1) <> coalesce(cast(c.score as decimal(4, 
 or (@episodes = 1 and coalesce(a.episodes, -1) <> coalesce(c.episodes, -1))
 set @changed = @@rowcount
 
-insert into animes (source_id, title, type, year, score, episodes, genres, sort_title)
-select c.source_id, c.title, c.type, c.year, cast(c.score as decimal(4, 2)), c.episodes, c.genres,
-coalesce(c.sort_title, N'')
+insert into animes (source_id, title, type, year, score, episodes, genres)
+select c.source_id, c.title, c.type, c.year, cast(c.score as decimal(4, 2)), c.episodes, c.genres
 from animes_clean c
 where c.batch = @batch and c.known is null
 -- As on SQLite, rows without a source_id come last.
 order by case when c.source_id is null then 1 else 0 end, c.position
 set @added = @@rowcount
-insert into search_queue (anime_id) select id from animes where id > @last
 
 -- A title that the API adds meanwhile has its genres already.
 insert into #genre_changes (id, names)
@@ -650,9 +640,6 @@ where g.names <> N''
 
 if @replace = 1
 begin
-insert into search_queue (anime_id, title)
-select id, title from animes where id <= @last and not exists (
-select 1 from animes_clean c where c.batch = @batch and c.known = animes.id)
 delete from animes where id <= @last and not exists (
 select 1 from animes_clean c where c.batch = @batch and c.known = animes.id)
 set @removed = @@rowcount
