@@ -5,6 +5,7 @@ import { collations } from '../reads/mssql-dialect.ts'
 import type { ReaderOptions } from '../reads/threads.ts'
 import type { Schema } from '../schema.ts'
 import type { Database, Dialect } from './dialect.ts'
+import { Fault } from './faults.ts'
 import { authenticationOf } from './mssql-connection.ts'
 import { dialectOver, pooledDriver, readingDriver, WritingKysely } from './mssql-driver.ts'
 import { openPool, retryConnect } from './mssql-pool.ts'
@@ -12,15 +13,14 @@ import { type MssqlSettings, parseMssqlUrl } from './mssql-url.ts'
 
 const type = (name: string) => sql.raw(name)
 
-/** Milliseconds that a process waits for another one's migration. */
-const schemaLockTimeout = 10_000
-
 /**
+ * Locks are named by the database: Babelfish has one space of names for all databases of a server.
+ *
  * Taken before any row is: whoever writes words reads what is there first. Waits as long as a statement
  * may take.
  */
-export const lockWords = `declare @words int
-    exec @words = sp_getapplock @Resource = 'search_words', @LockMode = 'Exclusive',
+export const lockWords = `declare @words int, @words_lock nvarchar(255) = concat('search_words of ', db_name())
+    exec @words = sp_getapplock @Resource = @words_lock, @LockMode = 'Exclusive',
       @LockOwner = 'Transaction', @LockTimeout = -1
     if @words < 0 throw 51003, 'another write holds the words of search', 1`
 
@@ -57,12 +57,20 @@ export const mssql: Dialect = {
     }
     if (state?.snapshot_state === 0) await enableOption(db, 'allow_snapshot_isolation')
   },
+  // A migration of another process takes its time: waits as long as a statement may take.
   lockSchema: async (trx) => {
+    const held = 'another process is changing the schema'
     await sql`
-      declare @lock_result int
-      exec @lock_result = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
-        @LockOwner = 'Transaction', @LockTimeout = ${sql.lit(schemaLockTimeout)}
-      if @lock_result < 0 throw 51000, 'another process is changing the schema', 1`.execute(trx)
+      declare @lock_result int, @lock_name nvarchar(255) = concat('anime-api schema of ', db_name())
+      exec @lock_result = sp_getapplock @Resource = @lock_name, @LockMode = 'Exclusive',
+        @LockOwner = 'Transaction', @LockTimeout = -1
+      if @lock_result < 0 throw 51000, ${sql.lit(held)}, 1`
+      .execute(trx)
+      .catch((cause) => {
+        throw cause instanceof Fault && cause.kind === 'timeout'
+          ? new Error(held, { cause })
+          : cause
+      })
   },
   lockWords: async (trx) => {
     await sql.raw(lockWords).execute(trx)

@@ -169,8 +169,8 @@ function firstOfEach(): (id: number) => boolean {
 async function lockOut(connection: Connection): Promise<void> {
   const { rows } = await batch<{ held: number }>(
     connection,
-    `declare @held int
-     exec @held = sp_getapplock @Resource = 'import_animes', @LockMode = 'Exclusive',
+    `declare @held int, @name nvarchar(255) = concat('import_animes of ', db_name())
+     exec @held = sp_getapplock @Resource = @name, @LockMode = 'Exclusive',
        @LockOwner = 'Transaction', @LockTimeout = ${lockTimeout}
      select @held as held`,
   )

@@ -49,7 +49,6 @@ t.test(
 )
 
 t.test('processes that start together take turns', async (t) => {
-  // On a busy machine six would not all have their turn within the ten seconds.
   const count = onMssql ? 3 : 6
   const env = { DATABASE_URL: await newDatabase(t), JWT_SECRET: 'x'.repeat(32) }
   const migrations = Array.from({ length: count }, () => run(t, 'bin/migrate.ts', [], env))

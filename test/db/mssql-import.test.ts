@@ -16,7 +16,10 @@ import { csvOf, odd, type Raw, refused, taken } from './cleaning-cases.ts'
 interface Catalogue {
   url: string
   database: Database
-  import: (csv: Iterable<string>, options?: ImportOptions) => ReturnType<typeof importCatalogue>
+  import: (
+    csv: Iterable<string> | AsyncIterable<string>,
+    options?: ImportOptions,
+  ) => ReturnType<typeof importCatalogue>
   titles: () => Promise<unknown[]>
   genres: () => Promise<string[]>
   outbox: () => Promise<string[]>
@@ -85,6 +88,17 @@ function stageRaw(connection: Connection, batch: string, rows: Raw[]): Promise<v
 }
 
 if (!withoutMssql) t.setTimeout(600_000)
+
+t.test('an import does not wait for one of another database', { skip: withoutMssql }, async (t) => {
+  const one = await openCatalogue(t, await freshDatabase(t))
+  const other = await openCatalogue(t, await freshDatabase(t))
+  async function* slowly() {
+    yield 'animeID,title\n1,A\n'
+    t.match(await other.import(['animeID,title\n1,A\n']), { added: 1 })
+    yield '2,B\n'
+  }
+  t.match(await one.import(slowly()), { added: 2 })
+})
 
 t.test('the import into SQL Server', { skip: withoutMssql }, async (t) => {
   const sqlite = await onSqlite(t)

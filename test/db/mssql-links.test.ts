@@ -246,6 +246,44 @@ t.test('nothing of the driver reaches the console', { skip: withoutMssql }, asyn
   t.strictSame(printed(), [])
 })
 
+/** Takes a lock of the database at `url`; it is held until `release`. */
+async function hold(t: Teardown, url: string, lock: 'lockSchema' | 'lockWords') {
+  const database = await openDatabase(withUrl(url, { parameters: { requestTimeout: '5000' } }))
+  const held = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
+  const holding = database.writer.transaction().execute(async (trx) => {
+    await database.dialect[lock](trx)
+    held.resolve()
+    await release.promise
+  })
+  const end = async () => {
+    release.resolve()
+    await holding.catch(() => {})
+    await database.close()
+  }
+  t.teardown(end)
+  await Promise.race([held.promise, holding])
+  return { release: end }
+}
+
+t.test('the locks of one database are nothing to another', { skip: withoutMssql }, async (t) => {
+  const [one, other] = [await freshDatabase(t), await freshDatabase(t)]
+  for (const lock of ['lockSchema', 'lockWords'] as const) {
+    const held = await hold(t, one, lock)
+    await t.rejects(hold(t, one, lock), lock)
+    await t.resolves(hold(t, other, lock), lock)
+    await held.release()
+  }
+})
+
+t.test('who waits in vain for a migration is told so', { skip: withoutMssql }, async (t) => {
+  const url = await freshDatabase(t)
+  await hold(t, url, 'lockSchema')
+  await t.rejects(hold(t, url, 'lockSchema'), {
+    message: 'another process is changing the schema',
+  })
+})
+
 t.test('the server sees the sessions go', { skip: withoutMssql }, async (t) => {
   const { direct, count } = await open(t, { poolMax: '3', idleTimeout: '3000' })
   const sql = await openSql(direct)

@@ -500,9 +500,9 @@ exports[`test/db/mssql-sql.test.ts > TAP > migrations > lock 1`] = `
 
 begin
 ;
-declare @lock_result int
-exec @lock_result = sp_getapplock @Resource = 'anime-api schema', @LockMode = 'Exclusive',
-@LockOwner = 'Transaction', @LockTimeout = 10000
+declare @lock_result int, @lock_name nvarchar(255) = concat('anime-api schema of ', db_name())
+exec @lock_result = sp_getapplock @Resource = @lock_name, @LockMode = 'Exclusive',
+@LockOwner = 'Transaction', @LockTimeout = -1
 if @lock_result < 0 throw 51000, 'another process is changing the schema', 1
 ;
 commit
@@ -577,6 +577,7 @@ create procedure merge_animes @batch nvarchar(64), @replace bit = 0, @skipped in
 begin
 set nocount on
 set xact_abort on
+declare @lock_name nvarchar(255) = concat('import_animes of ', db_name())
 declare @lock_result int, @rows int, @added int, @changed int, @removed int = 0, @last int
 declare @type bit = case when @given like N'%,type,%' then 1 else 0 end,
 @year bit = case when @given like N'%,year,%' then 1 else 0 end,
@@ -586,7 +587,7 @@ declare @type bit = case when @given like N'%,type,%' then 1 else 0 end,
 
 begin transaction
 -- One import at a time, whoever calls.
-exec @lock_result = sp_getapplock @Resource = 'import_animes', @LockMode = 'Exclusive',
+exec @lock_result = sp_getapplock @Resource = @lock_name, @LockMode = 'Exclusive',
 @LockOwner = 'Transaction', @LockTimeout = 60000
 if @lock_result < 0 throw 51001, 'another import is running', 1
 
@@ -915,8 +916,8 @@ exports[`test/db/mssql-sql.test.ts > TAP > writes > insert 1`] = `
 
 begin
 ;
-declare @words int
-exec @words = sp_getapplock @Resource = 'search_words', @LockMode = 'Exclusive',
+declare @words int, @words_lock nvarchar(255) = concat('search_words of ', db_name())
+exec @words = sp_getapplock @Resource = @words_lock, @LockMode = 'Exclusive',
 @LockOwner = 'Transaction', @LockTimeout = -1
 if @words < 0 throw 51003, 'another write holds the words of search', 1
 ;
@@ -944,8 +945,8 @@ exports[`test/db/mssql-sql.test.ts > TAP > writes > lock 1`] = `
 
 begin
 ;
-declare @words int
-exec @words = sp_getapplock @Resource = 'search_words', @LockMode = 'Exclusive',
+declare @words int, @words_lock nvarchar(255) = concat('search_words of ', db_name())
+exec @words = sp_getapplock @Resource = @words_lock, @LockMode = 'Exclusive',
 @LockOwner = 'Transaction', @LockTimeout = -1
 if @words < 0 throw 51003, 'another write holds the words of search', 1
 update animes set type = type where id = @1
