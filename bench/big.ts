@@ -49,10 +49,10 @@ async function catalogue(log: (progress: string) => void): Promise<string> {
   return folder
 }
 
-const urlOf = (path: string) => (path.startsWith('/') ? `/v1${path}` : `/v1/animes${path}`)
+export const urlOf = (path: string) => (path.startsWith('/') ? `/v1${path}` : `/v1/animes${path}`)
 
 /** Reads an answer without keeping it; gives its status. */
-async function drain(url: string): Promise<number> {
+export async function drain(url: string): Promise<number> {
   const answer = await fetch(url)
   for await (const _piece of answer.body!) {
     // Read and forgotten.
@@ -61,7 +61,7 @@ async function drain(url: string): Promise<number> {
 }
 
 /** Milliseconds of each cached page, asked every 5 ms while `work` runs; in order of size. */
-async function hitsDuring(base: string, work: () => Promise<unknown>): Promise<number[]> {
+export async function hitsDuring(base: string, work: () => Promise<unknown>): Promise<number[]> {
   const args = [join(root, 'bench/hit-probe.ts'), `${base}/v1/animes?limit=20`]
   const probe = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: probe.stdout })[Symbol.asyncIterator]()
@@ -71,9 +71,9 @@ async function hitsDuring(base: string, work: () => Promise<unknown>): Promise<n
   return (JSON.parse(value as string) as number[]).sort((a, b) => a - b)
 }
 
-const p99 = (sorted: number[]) => sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0
+export const p99 = (sorted: number[]) => sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0
 
-function hitFigures(what: string, times: number[]): Figure[] {
+export function hitFigures(what: string, times: number[]): Figure[] {
   return [
     atMost(`${what}: worst hit meanwhile`, times.at(-1) ?? 0, 50, 'ms'),
     atMost(`${what}: p99 of hits`, p99(times), 10, 'ms'),
@@ -113,7 +113,7 @@ async function together({ base }: Started): Promise<Figure[]> {
 }
 
 /** Clients that read a little and then nothing, and the most memory that they cost over `idle`. */
-async function slow({ base, child }: Started, idle: number): Promise<Figure[]> {
+export async function slow({ base, child }: Started, idle: number): Promise<Figure[]> {
   const open = Array.from({ length: slowReaders }, () => {
     const sent = http.get(`${base}/v1/animes`, { agent: false }, (answer) => {
       answer.once('readable', () => answer.read(1000))

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { readOptions } from '../test/support/options.ts'
 import type { Bench, Figure } from './bench.ts'
 import big from './big.ts'
+import bigMssql from './big-mssql.ts'
 import cachedList from './cached-list.ts'
 import cachedPage from './cached-page.ts'
 import firstList from './first-list.ts'
@@ -23,6 +24,7 @@ const benches: Bench[] = [
   firstList,
   firstListMssql,
   big,
+  bigMssql,
   importing,
   search,
   start,
