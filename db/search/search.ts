@@ -70,7 +70,9 @@ async function keysOfAll(
     if (loadSome === undefined && before.length > 0 && counts[at]! > fewBlocks) {
       // More entries than that, of one word, are more titles too.
       const isMany = before.length === 1 && sizeOf(before[0]!) > 4 * fewTitles
-      if (!isMany && countTitles(before) <= fewTitles) {
+      const left = isMany ? Infinity : countTitles(before)
+      if (left === 0) return new Float64Array()
+      if (left <= fewTitles) {
         loadSome = await createLoaderOf(run, Array.from(matchTerms(before), idOf))
       }
     }

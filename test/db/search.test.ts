@@ -314,6 +314,17 @@ t.test('a write is searched as soon as it is done', async (t) => {
   )
 })
 
+t.test('words that no title has together find nothing, whatever a third one finds', async (t) => {
+  const database = await open(t)
+  const many = Array.from({ length: 30 }, (_, at): [string, number] => [`Wolf w${at}`, 5])
+  await importCatalogue(
+    [csv([['Left Wing', 7], ['Right Wing', 6], ...many])],
+    openStage(database.url),
+  )
+  t.same(await search(database, 'left right w'), [])
+  t.same(await search(database, 'left w'), ['Left Wing'])
+})
+
 t.test(
   'words of thousands of titles: many blocks, changed at random, find what a look at each finds',
   async (t) => {
