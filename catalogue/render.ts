@@ -3,6 +3,7 @@ import {
   type AnimeRow,
   type AnimeValues,
   animeColumns,
+  type ColumnName,
   column,
   columnNames,
   isList,
@@ -63,10 +64,12 @@ export const renderRows = (rows: AnimeRow[], names: readonly AnimeColumn[]): str
 
 /** The other way: values from the API as the database keeps them. */
 export function stored(values: Partial<AnimeValues>): Partial<StoredValues> {
-  const kept = Object.entries(values).map(([name, value]) => [
-    name,
-    isList(name) ? JSON.stringify(value) : value,
-  ])
+  const kept = Object.entries(values).map(([name, value]) => {
+    if (isList(name)) return [name, JSON.stringify(value)]
+    // SQLite would keep what SQL Server rounds.
+    const isDecimal = column(name as ColumnName).kind === 'decimal' && value !== null
+    return [name, isDecimal ? Math.round(Number(value) * 100) / 100 : value]
+  })
   return Object.fromEntries(kept)
 }
 

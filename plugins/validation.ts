@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { Ajv } from 'ajv'
+import { Ajv, type Options } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { FastifyServerOptions } from 'fastify'
 
@@ -26,9 +26,16 @@ const options = {
   discriminator: true,
 } as const
 
+/** Lengths are UTF-16 units, as the columns of SQL Server have them; the option of this name makes Ajv warn. */
+function validatorOf(given: Options) {
+  const ajv = addFormats.default(new Ajv(given))
+  ajv.opts.unicode = false
+  return ajv
+}
+
 const buildValidator = () => {
-  const text = addFormats.default(new Ajv({ ...options, coerceTypes: 'array' }))
-  const typed = addFormats.default(new Ajv(options))
+  const text = validatorOf({ ...options, coerceTypes: 'array' })
+  const typed = validatorOf(options)
   return ({ schema, httpPart }: { schema: unknown; httpPart?: string }) => {
     let compiled: ReturnType<typeof text.compile> | undefined
     const validate = (data: unknown): boolean => {

@@ -53,12 +53,13 @@ function lineEndsOf(text: string, end: number): string[] {
   return text.includes('\n') ? [...usual, '\r'] : ['\r']
 }
 
-/** An object in the first line, whole, makes it NDJSON; the lone object of a JSON file has a list. */
+/** An object in the first line, whole, makes it NDJSON; the lone object of a JSON file has a list and no title. */
 function isNdjson(text: string): boolean {
-  const [first = '', ...more] = text.split('\n', 2)
+  const [first = ''] = text.split('\n', 1)
   try {
     const object: object = JSON.parse(first)
-    return more.length > 0 || !Object.values(object).some(isListOfObjects)
+    if (text.slice(first.length).trim() !== '' || 'title' in object) return true
+    return !Object.values(object).some(isListOfObjects)
   } catch {
     return false
   }

@@ -139,7 +139,7 @@ function lines(onObject: OnObject): Splitter {
   }
 }
 
-/** The objects of the first list that has any, however deep it stands. */
+/** The objects of the first list that has any, however deep it stands; what else it has is an error. */
 function listItems(onObject: OnObject): Splitter {
   let text = ''
   let at = 0
@@ -148,18 +148,33 @@ function listItems(onObject: OnObject): Splitter {
   let depth = 0
   let quoted = false
   let state: 'before' | 'opened' | 'inside' | 'after' = 'before'
+  /** The brackets that are open around the list. */
+  const open: string[] = []
+  const fail = (reason: string) => new ImportError(`line ${line}: ${reason}`)
   const outside = (character: string) => {
-    if (state === 'before') {
-      if (character === '[') state = 'opened'
-    } else if (character === '{') {
+    if (character === '{' && (state === 'opened' || state === 'inside')) {
       state = 'inside'
       start = at
       depth = 1
-    } else if (state === 'opened') {
-      if (character !== '[') state = 'before'
-    } else if (character === ']') state = 'after'
-    else if (character !== ',')
-      throw new ImportError(`line ${line}: an item of the list is no object`)
+    } else if (state === 'inside') {
+      if (character === ']') {
+        open.pop()
+        state = 'after'
+      } else if (character !== ',') throw fail('an item of the list is no object')
+    } else around(character)
+  }
+  const around = (character: string) => {
+    if (state === 'after') {
+      if (open.length === 0) throw fail("something follows the JSON's end")
+      if (character === ',' && open.at(-1) === '[') {
+        throw fail('only one list of a list of lists can be taken')
+      }
+    } else if (character === '[') state = 'opened'
+    else if (character === '{' && open.at(-1) === '[') {
+      throw fail('an item of the list is no object')
+    } else state = 'before'
+    if (character === '[' || character === '{') open.push(character)
+    else if (character === ']' || character === '}') open.pop()
   }
   const inside = (character: string) => {
     if (character === '{' || character === '[') depth += 1
@@ -173,14 +188,16 @@ function listItems(onObject: OnObject): Splitter {
     if (quoted) {
       if (character === '\\') at += 1
       else if (character === '"') quoted = false
-    } else if (character === '"') quoted = true
-    else if (start !== -1) inside(character)
+      return
+    }
+    if (character === '"') quoted = true
+    if (start !== -1) inside(character)
     else if (character > ' ' && character !== '\uFEFF') outside(character)
   }
   return {
     write(more) {
       text += more
-      for (; at < text.length && state !== 'after'; at += 1) step(text[at]!)
+      for (; at < text.length; at += 1) step(text[at]!)
       const kept = start === -1 ? text.length : start
       // An escape may have led past the end.
       text = text.slice(kept)

@@ -121,8 +121,9 @@ interface Choices {
   others: Asked[]
 }
 
-/** Every way to change exactly `changes` of the terms. */
-function* combinations(choices: Choices[], changes: number): Generator<Asked[]> {
+/** Every way to change exactly `changes` of the terms; each step leads to one. */
+export function* combinations(choices: Choices[], changes: number): Generator<Asked[]> {
+  if (choices.filter(({ own }) => own === undefined).length > changes) return
   if (choices.filter(({ others }) => others.length > 0).length < changes) return
   const [first, ...rest] = choices
   if (first === undefined) {

@@ -366,6 +366,19 @@ const shapes: Shape[] = [
     rejected: [/^title.romaji: missing/],
   },
   {
+    shape: 'an object with a list in one line, and the end of that line',
+    file: '{"names":["x]"],"more":{"y":[]},"data":[{"title":"A"},{"title":"B"}],"links":["z"]}\n\n',
+    titles: [
+      [null, 'A', 'UNKNOWN', null, null, null, ''],
+      [null, 'B', 'UNKNOWN', null, null, null, ''],
+    ],
+  },
+  {
+    shape: 'one line of NDJSON whose title has a list of objects',
+    file: '{"title":"A","genres":[{"name":"Drama"}]}\n',
+    titles: [[null, 'A', 'UNKNOWN', null, null, null, 'Drama']],
+  },
+  {
     shape: 'a list that this service gave over HTTP: its ids are its own',
     file: '{"data":[{"id":1,"title":"A","type":"TV","year":2001,"score":8,"episodes":1,"genres":["Drama"]}],"total":1,"next":null}',
     titles: [[null, 'A', 'TV', 2001, 8, 1, 'Drama']],
@@ -454,6 +467,12 @@ t.test('what is no catalogue is refused in one line that says what it is', async
     ['{"a": {\n"b": []}}', /^the JSON has no list of objects$/],
     ['[{"title": "A"}, {"title"', /^the JSON ends in the middle of its list$/],
     ['[{"title": "A"}, 7]', /^line 1: an item of the list is no object$/],
+    ['[{"title":"A"},\n"B",{"title":"C"}]', /^line 2: an item of the list is no object$/],
+    ['["B",{"title":"C","links":[{"title":"D"}]}]', /^line 1: an item of the list is no object$/],
+    ['[{"title":"A"}]\n[{"title":"B"}]', /^line 2: something follows the JSON's end$/],
+    ['{"data":[{"title":"A"}]}\n{"data":[{"title":"B"}]}', /^no column for the title/],
+    ['{\n"data":[{"title":"A"}]}{"title":"B"}', /^line 2: something follows the JSON's end$/],
+    ['[[{"title":"A"}],\n[{"title":"B"}]]', /^line 1: only one list of a list of lists/],
     [
       lines('title,Title', 'a,b'),
       /^the title may be "title", "Title": say which with --map title=NAME$/,

@@ -6,6 +6,7 @@ import type { Database } from '../../db/dialects/dialect.ts'
 import { importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
+import { combinations } from '../../db/search/search.ts'
 import { newDatabase, onMssql } from '../support/app.ts'
 import { seeded } from '../support/catalogue.ts'
 import { finished, readList } from '../support/reads.ts'
@@ -459,5 +460,39 @@ t.test(
     ])
     t.ok(names.indexOf('Étoile') < names.indexOf('Fate/stay night'))
     t.ok(names.indexOf('Neon Genesis Evangelion') < names.indexOf('!NVADE'))
+  },
+)
+
+t.test(
+  'other words are tried without a step in vain, wherever the unknown words stand',
+  async (t) => {
+    let steps = 0
+    const word = (text: string) => ({ text, cjk: false, exact: true })
+    const choice = (own: string | undefined) => ({
+      own: own === undefined ? undefined : word(own),
+      get others() {
+        steps += 1
+        if (steps > 400_000) throw new Error('too many steps')
+        return ['a', 'b', 'c', 'd', 'e'].map(word)
+      },
+    })
+    const known = Array.from({ length: 20 }, (_, at) => choice(`known${at}`))
+    const unknown = [undefined, undefined, undefined].map(choice)
+    for (const choices of [
+      [...known, ...unknown],
+      [...unknown, ...known],
+    ]) {
+      for (const changes of [3, 4, 23]) {
+        steps = 0
+        const tried = combinations(choices, changes).take(100).toArray()
+        t.equal(new Set(tried.map((each) => each.map(({ text }) => text).join(' '))).size, 100)
+        for (const each of tried) {
+          t.equal(each.filter(({ text }) => text.startsWith('known')).length, 23 - changes)
+        }
+      }
+    }
+    t.equal([...combinations([choice('x'), choice(undefined)], 1)].length, 5)
+    t.equal([...combinations([choice('x'), choice(undefined)], 2)].length, 25)
+    t.strictSame([...combinations([choice('x'), choice(undefined)], 0)], [])
   },
 )

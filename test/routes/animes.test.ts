@@ -453,6 +453,32 @@ t.test('half a character in a genre or title is refused', async (t) => {
   t.equal((await write(app, 'POST', '/v1/animes', { title: 'A 🎌' })).status, 201)
 })
 
+t.test('a score is kept and shown with two decimals', async (t) => {
+  const app = await startApp(t)
+  const added = await write(app, 'POST', '/v1/animes', { title: 'A', score: 8.7500000001 })
+  t.match(added, { status: 201, body: { score: 8.75 } })
+  const { id } = added.body
+  t.equal((await app.inject(`/v1/animes/${id}`)).json().score, 8.75)
+  t.equal((await app.inject('/v1/animes?maxScore=8.75')).json().total, 1)
+  const changed = await write(app, 'PATCH', `/v1/animes/${id}`, { score: 9.3400000001 })
+  t.match(changed, { status: 200, body: { score: 9.34 } })
+  t.equal((await write(app, 'PATCH', `/v1/animes/${id}`, { score: 9.345 })).status, 400)
+  t.equal((await write(app, 'PATCH', `/v1/animes/${id}`, { score: null })).body.score, null)
+})
+
+t.test('a length is that of the import and the database: UTF-16 units', async (t) => {
+  const app = await startApp(t)
+  const add = async (row: object) => (await write(app, 'POST', '/v1/animes', row)).status
+  t.equal(await add({ title: '🎌'.repeat(201) }), 400)
+  t.equal(await add({ title: '🎌'.repeat(200) }), 201)
+  t.equal(await add({ title: 'A', genres: ['🎌'.repeat(33)] }), 400)
+  t.equal(await add({ title: 'A', genres: ['🎌'.repeat(32)] }), 201)
+  t.equal(
+    (await app.inject(`/v1/animes?q=${encodeURIComponent(`a${'🎌'.repeat(100)}`)}`)).statusCode,
+    400,
+  )
+})
+
 t.test('a slash at the end makes no difference', async (t) => {
   const app = await startApp(t, {}, { titles: 5 })
   for (const path of ['/v1/animes', '/v1/types', '/v1/animes/3', '/health/live']) {
