@@ -6,7 +6,6 @@ create procedure merge_animes @batch nvarchar(64), @replace bit = 0, @skipped in
 begin
   set nocount on
   set xact_abort on
-  declare @lock_name nvarchar(255) = concat('import_animes of ', db_name())
   declare @lock_result int, @rows int, @added int, @changed int, @removed int = 0, @last int
   declare @type bit = case when @given like N'%,type,%' then 1 else 0 end,
     @year bit = case when @given like N'%,year,%' then 1 else 0 end,
@@ -16,7 +15,7 @@ begin
 
   begin transaction
   -- One import at a time, whoever calls.
-  exec @lock_result = sp_getapplock @Resource = @lock_name, @LockMode = 'Exclusive',
+  exec @lock_result = sp_getapplock @Resource = 'import_animes', @LockMode = 'Exclusive',
     @LockOwner = 'Transaction', @LockTimeout = 60000
   if @lock_result < 0 throw 51001, 'another import is running', 1
 
