@@ -145,22 +145,22 @@ export function createExceptions(
     return lateWithoutMark(reach, committed) ? 'a commit that stalls' : undefined
   }
 
-  /** It found no Redis, and its commit came when the others had long been back. */
+  /** It found no Redis, or no epoch there, and its commit came when the others had long been back. */
   const lateWithoutMark = ({ asked }: { asked: number }, committed: number) =>
-    availableSince > asked && committed > availableSince + 0.7 * second
+    (availableSince > asked && committed > availableSince + 0.7 * second) ||
+    lateInEpoch(asked, committed)
 
   /** The writer has waited, and it is not that Redis has only just come back for all. */
   const alone = ({ asked, heard, cutOff }: Reach & { asked: number }) =>
     asked - heard >= patience && (cutOff || asked - availableSince >= 0.9 * second)
 
   /** It came after its lease, or long after the beginning of an epoch that its mark was not asked for in. */
-  function stalled({ time, lease }: MarkRecord, asked: number, committed: number): boolean {
-    const late = epochs.filter((began) => began > asked)
-    return (
-      committed + forward(time, committed) >= lease ||
-      late.some((began) => committed + forward(began, committed) > began + second)
-    )
-  }
+  const stalled = ({ time, lease }: MarkRecord, asked: number, committed: number): boolean =>
+    committed + forward(time, committed) >= lease || lateInEpoch(asked, committed)
+
+  /** An epoch began since then, and its first second was over before the commit. */
+  const lateInEpoch = (since: number, committed: number): boolean =>
+    epochs.some((began) => began > since && committed + forward(began, committed) > began + second)
 
   /** How far Redis's clock was set forward in that time: leases, and an epoch's first second, end sooner. */
   const forward = (from: number, to: number): number =>

@@ -165,11 +165,12 @@ function createConnection(
     const number = sent
     sent += 1
     const take = () => {
+      if (arrived !== number) throw new Error(`command ${number} came before command ${arrived}`)
       arrived += 1
       if (!server.up || world.now > lastArrival) return
       receive(command, server.process === target)
     }
-    world.schedule(arrival - world.now, target, take, () => arrived === number)
+    world.scheduleAt(arrival, target, take, () => arrived === number)
     watch()
     return promise
   }
@@ -184,6 +185,7 @@ function createConnection(
     const number = replied
     replied += 1
     const take = () => {
+      if (answered !== number) throw new Error(`reply ${number} came before reply ${answered}`)
       answered += 1
       if (side.closed || !open) return
       heard = world.now
@@ -193,7 +195,7 @@ function createConnection(
       if (reply instanceof LuaError) waiting.reject(new Error(reply.message))
       else waiting.resolve(fromBytes(reply, waiting.buffers))
     }
-    world.schedule(answer - world.now, process, take, () => answered === number)
+    world.scheduleAt(answer, process, take, () => answered === number)
   }
 
   const refused = !server.up || link.refusedUntil > world.now

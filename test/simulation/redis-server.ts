@@ -71,10 +71,14 @@ export function createRedisServer(world: World) {
     for (const connection of [...connections]) connection.close()
   }
 
-  /** Another server from here on, with these data. */
+  /**
+   * Another server from here on, with these data. What a proxy had sent to one that stood still it gives up
+   * now: else it would be overtaken, on its connection, by what goes to the new one.
+   */
   function replace(data: Keyspace): void {
     generation += 1
     keyspace = copyKeyspace(data)
+    world.wake(process)
     process = world.createProcess(`redis ${generation}`)
   }
 

@@ -45,7 +45,9 @@ export async function search(options: SearchOptions): Promise<{ totals: Totals; 
   }
   for (let next = seed; next < seed + histories && totals.seconds < seconds; next += 1) {
     const plan = planOf(next, options)
-    const outcome = await run(plan, steps)
+    const outcome = await run(plan, steps).catch((cause) => {
+      throw new Error(`seed ${next}: the simulation itself failed`, { cause })
+    })
     totals.histories += 1
     for (const name of ['steps', 'reads', 'hits', 'writes', 'simulated'] as const) {
       totals[name] += outcome[name]

@@ -79,14 +79,17 @@ export function createWorld(seed: number, choose?: Chooser) {
   const armed: { step: string; work: () => void }[] = []
 
   /** Has `owner` do `work` after so many milliseconds of the world. */
-  function schedule(
-    delay: number,
+  const schedule = (delay: number, owner: Process | null, work: () => void): Cancel =>
+    scheduleAt(now + Math.max(0, delay), owner, work)
+
+  /** Has `owner` do `work` at a moment of the world: of two of one moment, first what was scheduled first. */
+  function scheduleAt(
+    time: number,
     owner: Process | null,
     work: () => void,
     ready?: () => boolean,
   ): Cancel {
     order += 1
-    const time = now + Math.max(0, delay)
     const event = { time, due: time, order, owner, actor, work, ready, cancelled: false }
     queue.push(event)
     return () => {
@@ -154,6 +157,18 @@ export function createWorld(seed: number, choose?: Chooser) {
     if (tracing) lines.push({ time: now, who, what })
   }
 
+  /** A process that stands still does so no longer: what waits for it comes now, in its order. */
+  function wake(process: Process): void {
+    if (process.pausedUntil <= now) return
+    process.pausedUntil = now
+    const waiting = queue.all.filter(({ owner, due, time }) => owner === process && due < time)
+    for (const event of waiting) {
+      queue.remove(event)
+      event.time = now
+      queue.push(event)
+    }
+  }
+
   /** Does `work` when somebody next takes the step. */
   const onStep = (step: string, work: () => void) => void armed.push({ step, work })
 
@@ -183,6 +198,8 @@ export function createWorld(seed: number, choose?: Chooser) {
     },
     lines,
     schedule,
+    scheduleAt,
+    wake,
     run,
     trace,
     onStep,
