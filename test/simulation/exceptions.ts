@@ -78,8 +78,10 @@ export function createExceptions(
   /** When Redis's clock was set forward, and by how much. */
   const jumps: { time: number; by: number }[] = []
   const failovers: { time: number; since: number }[] = []
+  /** When Redis could be reached again, and when an instance did so. */
+  const returns: number[] = [0]
+  const attached: number[] = []
   let disturbedUntil = recovery
-  let availableSince = 0
 
   server?.onCommand((command, reply) => hear(command, reply))
   server?.onSend(({ name, argv }) => {
@@ -102,7 +104,9 @@ export function createExceptions(
     } else if (name === 'cache:isMarked' && reply === 1) {
       const mark = marks.get(argv[0]!)
       if (mark !== undefined) mark.asked = time
-    } else if (name === 'cache:attach' && reply === `${argv[0]} 0 -`) {
+    } else if (name === 'cache:attach') {
+      attached.push(time)
+      if (reply !== `${argv[0]} 0 -`) return
       cleared.push(time)
       epochs.push(time)
       onEntry('*')
@@ -147,12 +151,20 @@ export function createExceptions(
 
   /** It found no Redis, or no epoch there, and its commit came when the others had long been back. */
   const lateWithoutMark = ({ asked }: { asked: number }, committed: number) =>
-    (availableSince > asked && committed > availableSince + 0.7 * second) ||
-    lateInEpoch(asked, committed)
+    lateInEpoch(asked, committed) ||
+    returns.some(
+      (back) =>
+        back > asked &&
+        committed > back + 0.7 * second &&
+        wasReached({ from: back, to: committed }),
+    )
+
+  const wasReached = ({ from, to }: { from: number; to: number }) =>
+    attached.some((time) => time >= from && time <= to)
 
   /** The writer has waited, and it is not that Redis has only just come back for all. */
   const alone = ({ asked, heard, cutOff }: Reach & { asked: number }) =>
-    asked - heard >= patience && (cutOff || asked - availableSince >= 0.9 * second)
+    asked - heard >= patience && (cutOff || asked - returns.at(-1)! >= 0.9 * second)
 
   /** It came after its lease, or long after the beginning of an epoch that its mark was not asked for in. */
   const stalled = ({ time, lease }: MarkRecord, asked: number, committed: number): boolean =>
@@ -192,7 +204,7 @@ export function createExceptions(
     },
     /** Redis can be reached by all whose link carries anything. */
     available(from: number): void {
-      availableSince = Math.max(availableSince, from)
+      if (from > returns.at(-1)!) returns.push(from)
     },
     /** Something keeps the cache from being used, until then. */
     disturb(until: number): void {

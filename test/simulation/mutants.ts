@@ -45,6 +45,10 @@ const waiting = (change: Partial<typeof Waits>): Wrapper => ({
 const subtle: Record<string, Wrapper> = {
   'a new epoch stores at once': waiting({ barrier: 1 }),
   'use begins without waiting for the others': waiting({ settle: 0 }),
+  'a new epoch stores after half a second': waiting({ barrier: 500 }),
+  'use begins after half a second': waiting({ settle: 500 }),
+  'a write that cannot be marked waits for a second and a half': waiting({ unmarked: 1500 }),
+  'a write that cannot be marked waits for a second': waiting({ unmarked: 1000 }),
   'an epoch outlives its server': script(
     'attach',
     "if text and redis.call('GET', P .. '@server') == ARGV[2] then",
@@ -110,6 +114,10 @@ const subtle: Record<string, Wrapper> = {
 /** The faults that bring a broken build to light, where any at all would take minutes. */
 export const revealing: Record<string, readonly FaultKind[]> = {
   'a new epoch stores at once': ['redis flushed'],
+  'a new epoch stores after half a second': ['redis flushed'],
+  'use begins after half a second': ['redis paused'],
+  'a write that cannot be marked waits for a second and a half': ['redis paused'],
+  'a write that cannot be marked waits for a second': ['redis paused'],
   'an epoch outlives its server': ['redis restarted from a snapshot', 'redis failed over'],
   'use begins without waiting for the others': ['redis paused'],
   'a shared copy of another epoch is used': [

@@ -67,6 +67,8 @@ const found = {
   701371: 'a proxy gives up what waits for a server that is replaced',
   // A write had waited for an epoch, which the frozen database kept from beginning. Its commit stalled, too.
   633568551: 'a commit that stalls is one where there was no epoch, too',
+  // Redis was away once more, for a moment, before the stalled commit of a write that had not found it.
+  30001163: 'a commit that stalls is one when Redis has been away again, too',
   // Of two commands of one moment the later one arrived first, by a rounding of its time.
   20000023: 'commands of one moment keep their order',
 }
