@@ -61,10 +61,9 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
   const way = () => Math.max(0, frozenUntil - world.now) + latency()
 
   /** Does `work` at the database after some time, and gives its result after some more. */
-  function ask<T>(process: Process, what: string, work: () => T, changes = true): Promise<T> {
+  function ask<T>(process: Process, what: string, work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       world.schedule(way(), null, () => {
-        world.touch('database', changes)
         const fail = failing > 0 && random.chance(failing)
         let result: T
         try {
@@ -83,6 +82,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
 
   /** Waits for a lock; a ring of waiters ends with the loss of the one that closes it. */
   function lock(trx: Transaction, name: string): Promise<void> {
+    world.touch('locks', true)
     const wanted = kind === 'sqlite' ? 'all' : name
     const owner = owners.get(wanted)
     if (owner === trx) return Promise.resolve()
@@ -105,6 +105,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
   function end(trx: Transaction): void {
     if (trx.ended) return
     trx.ended = true
+    world.touch('locks', true)
     for (let at = queue.length - 1; at >= 0; at -= 1)
       if (queue[at]!.trx === trx) queue.splice(at, 1)
     for (const name of trx.locks) {
@@ -136,6 +137,8 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     commits.push({ time: world.now, rows, write: trx.write, by: trx.process })
     world.trace('database', `commit of write ${trx.write}`)
     world.reached('commit')
+    world.touch('rows', true)
+    if (trx.outbox.length > 0) world.touch('outbox', true)
     world.touch('history', true)
     end(trx)
   }
@@ -144,7 +147,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     const { process } = trx
     return new Promise((resolve, reject) => {
       world.schedule(way() + stall, null, () => {
-        world.touch('database', true)
+        world.touch('locks', false)
         if (trx.ended) {
           world.schedule(latency(), process, () => reject(new OutcomeUnknown()))
           return
@@ -170,39 +173,37 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
     outbox,
     /** Reads one snapshot of what is committed. */
     query: <T>(process: Process, what: string, read: (rows: ReadonlyMap<number, Row>) => T) =>
-      ask(
-        process,
-        what,
-        () => {
-          world.reached('query')
-          return read(current())
-        },
-        false,
-      ),
+      ask(process, what, () => {
+        world.touch('rows', false)
+        world.reached('query')
+        return read(current())
+      }),
+    /** The name of the data set, which never changes. */
+    name: (process: Process) => ask(process, 'the name of the data set', () => 'data'),
     readOutbox: (process: Process) =>
-      ask(
-        process,
-        'read the outbox',
-        () => {
-          if (outbox.size > 0) world.reached('outbox read')
-          return [...outbox.values()].map((row) => ({ ...row }))
-        },
-        false,
-      ),
+      ask(process, 'read the outbox', () => {
+        world.touch('outbox', false)
+        if (outbox.size > 0) world.reached('outbox read')
+        return [...outbox.values()].map((row) => ({ ...row }))
+      }),
     removeOutbox: (process: Process, ids: number[]) =>
       ids.length === 0
         ? Promise.resolve()
         : ask(process, `remove ${ids} from the outbox`, () => {
-            for (const id of ids) outbox.delete(id)
+            for (const id of ids) world.touch('outbox', outbox.delete(id))
           }),
     removeByMark: (process: Process, mark: string) =>
       ask(process, `remove ${mark} from the outbox`, () => {
-        for (const [id, row] of outbox) if (row.mark === mark) outbox.delete(id)
+        world.touch('outbox', false)
+        for (const [id, row] of outbox) {
+          if (row.mark === mark) world.touch('outbox', outbox.delete(id))
+        }
       }),
     insertOutbox(trx: Transaction, change: string, mark: string | null): Promise<void> {
       if (mark !== null) for (const listener of outboxListeners) listener(trx.write, mark, change)
       return ask(trx.process, `outbox ${mark} of write ${trx.write}`, () => {
         // Ids are given at the insert, so the order of commits may be another.
+        world.touch('outbox ids', true)
         lastOutboxId += 1
         trx.outbox.push({ id: lastOutboxId, change, mark })
         world.reached('outbox row')
@@ -216,6 +217,7 @@ export function createDatabase(world: World, kind: DatabaseKind, latency: () => 
       await lock(trx, `row ${id}`)
       return ask(trx.process, `write ${trx.write} changes row ${id}`, () => {
         if (trx.ended) throw new Error('the transaction has ended')
+        for (const name of ['rows', 'locks']) world.touch(name, false)
         const before = trx.rows.has(id) ? (trx.rows.get(id) ?? undefined) : current().get(id)
         const after = make(before)
         trx.rows.set(id, after)

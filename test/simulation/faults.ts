@@ -25,7 +25,13 @@ type Faults = Partial<Record<FaultKind, (operation: Operation) => void>>
 /** What each fault does to the world. */
 export function createFaults(parts: Parts): Record<FaultKind, (operation: Operation) => void> {
   const { world, database } = parts
-  const later = (ms: number, work: () => void) => void world.schedule(ms, null, work)
+  /** The end of a fault changes as much as its beginning. */
+  const later = (ms: number, work: () => void) => {
+    world.schedule(ms, null, () => {
+      world.touch('everything', true)
+      work()
+    })
+  }
   return {
     ...redisFaults(parts, later),
     ...linkFaults(parts),

@@ -89,7 +89,7 @@ export function createInstance(options: InstanceOptions) {
             olderForm,
             createRedisJournal({
               ...{ client, hashTag: 't', replica, events, log, runtime },
-              dataset: () => database.query(process, 'the name of the data set', () => 'data'),
+              dataset: () => database.name(process),
               drain: () => relay.drain(),
             }),
           ),

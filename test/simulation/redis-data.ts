@@ -44,6 +44,16 @@ export function copyKeyspace(keyspace: Keyspace): Keyspace {
   return copy
 }
 
+/** A value and its end as a text, to compare it. */
+export function textOf(stored: Stored | undefined): string {
+  if (stored === undefined) return ''
+  const { value, expires } = stored
+  return JSON.stringify([
+    value instanceof SortedSet ? [...value.scores] : value instanceof Map ? [...value] : value,
+    String(expires),
+  ])
+}
+
 /** What the server says of itself, by section of INFO. */
 export type Info = Record<string, string>
 

@@ -1,5 +1,5 @@
 import { LuaError } from './lua-library.ts'
-import { copyKeyspace, createCommands, type Keyspace, type Reply } from './redis-data.ts'
+import { copyKeyspace, createCommands, type Keyspace, type Reply, textOf } from './redis-data.ts'
 import { evaluate } from './redis-scripts.ts'
 import type { Process, World } from './world.ts'
 
@@ -17,8 +17,11 @@ export interface ServerConnection {
   close: () => void
 }
 
-/** Commands that change nothing. */
-const readOnly = new Set(['GET', 'INFO', 'cache:entriesSince', 'cache:isMarked', 'cache:server'])
+/** Commands that name no key. */
+const keyless = new Set(['TIME', 'INFO', 'PING'])
+
+/** Commands of which every argument is a key. */
+const ofKeys = new Set(['DEL', 'UNLINK', 'EXISTS'])
 
 /** Scripts without this flag are refused by a server whose memory is full. */
 const allowedWhenFull = /^#!lua .*allow-oom/
@@ -43,11 +46,27 @@ export function createRedisServer(world: World) {
     server: `# Server\r\nrun_id:${generation}run\r\n`,
     replication: `# Replication\r\nmaster_replid:${generation}repl\r\n`,
   })
-  const run = createCommands(
+  const runCommand = createCommands(
     () => keyspace,
     () => world.dateOf(process),
     info,
   )
+  const run = world.chosen ? runTouching : runCommand
+
+  /** Says which keys a command has read, and which it has changed: setting what was there is no change. */
+  function runTouching(name: string, given: string[]): Reply {
+    const upper = name.toUpperCase()
+    if (keyless.has(upper)) return runCommand(name, given)
+    const keys = ofKeys.has(upper) ? given : given.slice(0, 1)
+    const before = keys.map((key) => textOf(keyspace.get(key)))
+    try {
+      return runCommand(name, given)
+    } finally {
+      for (const [index, key] of keys.entries()) {
+        world.touch(`redis ${key}`, textOf(keyspace.get(key)) !== before[index])
+      }
+    }
+  }
 
   /** @returns the reply, or what Redis answers as an error */
   function execute(command: Command): Reply | LuaError {
@@ -59,7 +78,6 @@ export function createRedisServer(world: World) {
       const reply = script ? evaluate(script, run, keys, argv) : run(name, [...keys, ...argv])
       for (const listener of listeners) listener(command, reply)
       world.reached(name)
-      world.touch('redis', !readOnly.has(name))
       return reply
     } catch (error) {
       if (!(error instanceof LuaError)) throw error

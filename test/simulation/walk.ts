@@ -91,6 +91,8 @@ function planOf({ database, warm, actors, fault }: SmallWorld): Plan {
 export interface Walked {
   name: string
   histories: number
+  /** What had to be run, with those that were given up because the rest had been walked. */
+  runs: number
   complete: boolean
   failing?: { plan: Plan; choices: string[]; outcome: Outcome }
 }
@@ -117,22 +119,23 @@ function conflict(one: Footprint, other: Footprint): boolean {
  * order of turns that cannot see each other, one is walked (sleep sets: Godefroid, "Partial-Order Methods
  * for the Verification of Concurrent Systems", 1996).
  */
-export async function walk(world: SmallWorld, limit = Infinity): Promise<Walked> {
-  const { name } = world
+export async function walk(world: SmallWorld, seconds = Infinity): Promise<Walked> {
   const plan = planOf(world)
   const path: Choice[] = []
-  let histories = 0
-  for (let runs = 1; runs <= limit; runs += 1) {
+  const walked: Walked = { name: world.name, histories: 0, runs: 0, complete: false }
+  const started = performance.now()
+  while (performance.now() - started < seconds * 1000) {
     const follower = follow(path)
     const outcome = await simulate(plan, { maxSteps: 5000, choose: follower.choose })
-    if (!follower.cutShort) histories += 1
+    walked.runs += 1
+    if (!follower.cutShort) walked.histories += 1
     if (outcome.violations.length > 0) {
       const choices = path.map(({ chosen }) => chosen)
-      return { name, histories, complete: false, failing: { plan, choices, outcome } }
+      return { ...walked, failing: { plan, choices, outcome } }
     }
-    if (!turnBack(path)) return { name, histories, complete: true }
+    if (!turnBack(path)) return { ...walked, complete: true }
   }
-  return { name, histories, complete: false }
+  return walked
 }
 
 /** Chooses as the path says, and then makes it longer. */

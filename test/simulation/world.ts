@@ -196,6 +196,8 @@ export function createWorld(seed: number, choose?: Chooser) {
     set tracing(on: boolean) {
       tracing = on
     },
+    /** Somebody chooses who goes on. */
+    chosen: choose !== undefined,
     lines,
     schedule,
     scheduleAt,
