@@ -77,6 +77,11 @@ const subtle: Record<string, Wrapper> = {
     'then',
   ),
   'a shared copy of another epoch is used': script('load', 'or held[1] ~= epoch then', 'then'),
+  'a store does not compare tokens': script(
+    'store',
+    "if from > 0 and string.match(at or '', '^%S+ (%S+)') ~= ARGV[5] then",
+    'if false then',
+  ),
   'a lost mark is not asked for': wrapJournal(() => ({ isMarked: async () => true })),
   'a write that cannot be marked does not wait': wrapJournal(({ mark }, { client }) => ({
     mark: async (change) =>
@@ -120,6 +125,7 @@ export const revealing: Record<string, readonly FaultKind[]> = {
   'a write that cannot be marked waits for a second': ['redis paused'],
   'an epoch outlives its server': ['redis restarted from a snapshot', 'redis failed over'],
   'use begins without waiting for the others': ['redis paused'],
+  'a store does not compare tokens': ['redis failed over behind a proxy'],
   'a shared copy of another epoch is used': [
     'redis restarted from a snapshot',
     'redis failed over',

@@ -2,7 +2,7 @@ import type { DatabaseKind } from './database.ts'
 import { keys } from './instance.ts'
 import { type FaultKind, faultKinds, type Operation, type OperationKind } from './operation.ts'
 import { createRandom, type Random } from './random.ts'
-import { scene } from './scene.ts'
+import { parting, scene } from './scene.ts'
 
 /** How long a message travels: its mean, how often it is slow, and how long then at most. */
 export interface Latency {
@@ -80,6 +80,7 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   const count = redis ? (instances ?? random.pick([1, 2, 2, 2, 3, 3])) : 1
   const dangers = dangersOf(random, redis, faults)
   const operations = operationsOf(random, { dangers, count, steps })
+  addPartings(seed, operations, count)
   operations.sort((a, b) => a.at - b.at)
   return {
     ...{ seed, instances: count, redis, operations, length: operations.at(-1)!.at + 300 },
@@ -136,6 +137,24 @@ function operationsOf(
     left -= 8 * added.length + (pause * count * 7) / 1000
   }
   return operations
+}
+
+/**
+ * About some failovers nothing else happens. They have a sequence of chance of their own, so that the worlds
+ * without one stay what they are.
+ */
+function addPartings(seed: number, operations: Operation[], count: number): void {
+  if (count < 2) return
+  const random = createRandom(~seed)
+  const failovers = operations.filter(({ kind }) => kind === 'redis failed over behind a proxy')
+  for (const failover of failovers) {
+    if (!random.chance(0.2) || !operations.includes(failover)) continue
+    const isApart = ({ at }: Operation) => Math.abs(at - failover.at) > failover.lasts + 150
+    const others = operations.filter((one) => one === failover || isApart(one))
+    const plain = { ...failover, waitsFor: undefined, delay: 0 }
+    const replaced = others.map((one) => (one === failover ? plain : one))
+    operations.splice(0, Infinity, ...replaced, ...parting(random, failover, count))
+  }
 }
 
 const latencyOf = (random: Random, means: number[]): Latency => ({

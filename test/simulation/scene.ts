@@ -71,3 +71,33 @@ export function scene(
     }),
   ]
 }
+
+/**
+ * A failover behind a proxy about which two histories part that are equally long. On the old server the
+ * mark of one write is the last entry, on the new one it is the end of another; and between the query and
+ * the storing of what the latter has changed, an instance stands still.
+ */
+export function parting(random: Random, { at, lasts }: Operation, count: number): Operation[] {
+  const over = at + lasts
+  const reader = random.below(count)
+  const writer = (reader + 1 + random.below(count - 1)) % count
+  const row = 1 + random.below(3)
+  const other = 1 + (row % 3)
+  const base = { instance: writer, key: `id=${row}`, row, lasts: 0 }
+  const reads = at + lasts * random.between(0.3, 0.7)
+  const wakes = over + random.between(20, 100)
+  return [
+    { ...base, kind: 'commits stall', at: at - 20, lasts: lasts + random.between(25, 60) },
+    { ...base, kind: 'write', at: at - random.between(2, 15) },
+    { ...base, kind: 'write', at: at + lasts * random.between(0, 0.2), row: other },
+    { ...base, kind: 'read', at: reads, instance: reader },
+    {
+      ...{ ...base, kind: 'an instance paused', at: reads, instance: reader },
+      ...{ lasts: wakes - reads, waitsFor: 'query' },
+    },
+    ...Array.from({ length: 6 }, () => ({
+      ...{ ...base, kind: 'read' as const, instance: reader },
+      at: wakes + random.between(5, random.pick([60, 400])),
+    })),
+  ]
+}

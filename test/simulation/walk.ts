@@ -97,6 +97,15 @@ export interface Walked {
   failing?: { plan: Plan; choices: string[]; outcome: Outcome }
 }
 
+export interface WalkOptions {
+  /** When to give up. */
+  seconds?: number
+  /** False: histories that differ only in the order of turns that cannot see each other are walked too. */
+  reduced?: boolean
+  /** Called with each history, which is traced for it. */
+  onHistory?: (outcome: Outcome) => void
+}
+
 /** A place where somebody was chosen to go on. */
 interface Choice {
   actors: string[]
@@ -119,16 +128,22 @@ function conflict(one: Footprint, other: Footprint): boolean {
  * order of turns that cannot see each other, one is walked (sleep sets: Godefroid, "Partial-Order Methods
  * for the Verification of Concurrent Systems", 1996).
  */
-export async function walk(world: SmallWorld, seconds = Infinity): Promise<Walked> {
+export async function walk(world: SmallWorld, options: WalkOptions = {}): Promise<Walked> {
+  const { seconds = Infinity, reduced = true, onHistory } = options
   const plan = planOf(world)
   const path: Choice[] = []
   const walked: Walked = { name: world.name, histories: 0, runs: 0, complete: false }
   const started = performance.now()
   while (performance.now() - started < seconds * 1000) {
-    const follower = follow(path)
-    const outcome = await simulate(plan, { maxSteps: 5000, choose: follower.choose })
+    const follower = follow(path, reduced)
+    const { choose } = follower
+    const trace = onHistory !== undefined
+    const outcome = await simulate(plan, { maxSteps: 5000, choose, trace })
     walked.runs += 1
-    if (!follower.cutShort) walked.histories += 1
+    if (!follower.cutShort) {
+      walked.histories += 1
+      onHistory?.(outcome)
+    }
     if (outcome.violations.length > 0) {
       const choices = path.map(({ chosen }) => chosen)
       return { ...walked, failing: { plan, choices, outcome } }
@@ -139,7 +154,7 @@ export async function walk(world: SmallWorld, seconds = Infinity): Promise<Walke
 }
 
 /** Chooses as the path says, and then makes it longer. */
-function follow(path: Choice[]) {
+function follow(path: Choice[], reduced: boolean) {
   let at = 0
   let cutShort = false
 
@@ -148,9 +163,8 @@ function follow(path: Choice[]) {
     if (last !== undefined) last.touched = touched
     if (actors.length === 0) return undefined
     if (at === path.length) {
-      const asleep = new Map(
-        [...(last?.asleep ?? [])].filter(([, theirs]) => !conflict(theirs, touched)),
-      )
+      const before = reduced ? [...(last?.asleep ?? [])] : []
+      const asleep = new Map(before.filter(([, theirs]) => !conflict(theirs, touched)))
       const chosen = actors.find((actor) => !asleep.has(actor))
       cutShort = chosen === undefined
       if (chosen === undefined) return undefined
