@@ -145,7 +145,7 @@ function operationsOf(
  */
 function addPartings(seed: number, operations: Operation[], count: number): void {
   if (count < 2) return
-  const random = createRandom(~seed)
+  const random = createRandom(2 * seed)
   const failovers = operations.filter(({ kind }) => kind === 'redis failed over behind a proxy')
   for (const failover of failovers) {
     if (!random.chance(0.2) || !operations.includes(failover)) continue
