@@ -71,6 +71,10 @@ export function createConnection(options: ConnectionOptions) {
     get open() {
       return state.phase === 'open'
     },
+    /** Journal and instance are of one history, as far as is known: in use, or about to be. */
+    get attached() {
+      return ['draining', 'settling', 'open'].includes(state.phase)
+    },
     /** When use last ended, or the start, in milliseconds of `runtime.now`. */
     get lostAt() {
       return state.lostAt

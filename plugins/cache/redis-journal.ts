@@ -47,6 +47,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   let node: unknown
   /** When Redis last answered while the cache was out of use: an outage of now is younger. */
   let lastReply = -Infinity
+  /** When the last of the commands that were answered since the attachment was sent. */
+  let lastExchange = -Infinity
   /** When this process was last known to run. */
   let lastTick = runtime.now()
 
@@ -100,6 +102,21 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     }
   }
 
+  /**
+   * As `attempt`, for a command whose answer shows that Redis has been there since the last one. After too
+   * long a silence it shows nothing: the cache goes out of use as if Redis had been lost.
+   */
+  async function exchange<T>(command: () => Promise<T>): Promise<T | undefined> {
+    const sent = runtime.now()
+    if (sent - lastExchange > waits.trust) {
+      lose()
+      return undefined
+    }
+    const reply = await attempt(command())
+    if (reply !== undefined && sent > lastExchange) lastExchange = sent
+    return reply
+  }
+
   // ---- Rule 4: every hit is checked.
 
   const syncByBatch = coalesce(
@@ -113,7 +130,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
 
   async function isCurrent(): Promise<boolean> {
     if (!connection.open) return false
-    const clock = await attempt(client.get(`${prefix}@clock`))
+    const clock = await exchange(() => client.get(`${prefix}@clock`))
     if (clock === undefined || !connection.open) return false
     if (nodeOfSlot() !== node) {
       lose()
@@ -166,16 +183,21 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
     owner = `${server}/${name}`
     const epoch = runtime.token()
     const flag = reset ? 'reset' : ''
+    const sent = runtime.now()
     const clock = await timed(commands.attach(epoch, owner, waits.barrier, flag))
+    lastExchange = sent
     node = nodeOfSlot()
     return clock === lastClock || readEntries()
   }
 
-  /** Notices a failover behind a proxy: it breaks no connection, and only the identity changes. */
+  /**
+   * Notices a failover behind a proxy, which breaks no connection and only changes the identity, and an
+   * outage that nobody else would notice.
+   */
   async function identify(): Promise<void> {
     tick()
-    if (!connection.open) return
-    const present = await attempt(commands.server())
+    if (!connection.attached) return
+    const present = await exchange(() => commands.server())
     if (present !== undefined && present !== server) lose()
   }
 

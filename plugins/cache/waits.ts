@@ -14,11 +14,16 @@ export const waits = {
   settle: 1000,
   /**
    * From the beginning of an outage until a write goes on without a mark. By then every other instance must
-   * have noticed: each asks for the server's identity at intervals, and this is two of them.
+   * have noticed, or have missed so little of Redis that the write was marked: see `trust`.
    */
   unmarked: 2000,
   /** How often the server's identity is asked. */
-  identify: 1000,
+  identify: 500,
+  /**
+   * An instance that has had no answer for so long, because it stood still itself, may have slept through
+   * an outage, and through a write that went on without a mark. So it counts as one that has lost Redis.
+   */
+  trust: 1100,
   /** How often a lost Redis is tried again, and how often a write tries again to place its mark. */
   retry: 250,
   retryMark: 25,

@@ -99,6 +99,18 @@ t.test('a writer that stood still tries to mark again', async (t) => {
   t.match(lines.map(({ what }) => what).join('\n'), /write 2 is done {"placed":true/)
 })
 
+t.test('an instance that slept through an outage does not trust what it holds', async (t) => {
+  const { violations, exceptions } = await run([
+    // Nobody can reach Redis for longer than a write waits, and one instance does not know of it.
+    { at: 2000, kind: 'an instance paused', instance: 0, lasts: 4003 },
+    { at: 2050, kind: 'redis paused', lasts: 3950 },
+    { at: 2100, kind: 'write', instance: 1 },
+    ...readsOf(0, 2010, 7000),
+  ])
+  t.same(violations, [])
+  t.equal(exceptions.size, 0, 'no read was stale')
+})
+
 t.test('a version noted before a failover is not taken for one of the new server', async (t) => {
   const id = { key: 'id=1', instance: 1 }
   const { lines, violations, exceptions } = await run([
