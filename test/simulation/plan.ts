@@ -2,7 +2,7 @@ import type { DatabaseKind } from './database.ts'
 import { keys } from './instance.ts'
 import { type FaultKind, faultKinds, type Operation, type OperationKind } from './operation.ts'
 import { createRandom, type Random } from './random.ts'
-import { parting, scene } from './scene.ts'
+import { parting, scene, sleeping } from './scene.ts'
 
 /** How long a message travels: its mean, how often it is slow, and how long then at most. */
 export interface Latency {
@@ -81,6 +81,7 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   const dangers = dangersOf(random, redis, faults)
   const operations = operationsOf(random, { dangers, count, steps })
   addPartings(seed, operations, count)
+  addSleepers(seed, operations, count)
   operations.sort((a, b) => a.at - b.at)
   return {
     ...{ seed, instances: count, redis, operations, length: operations.at(-1)!.at + 300 },
@@ -154,6 +155,22 @@ function addPartings(seed: number, operations: Operation[], count: number): void
     const plain = { ...failover, waitsFor: undefined, delay: 0 }
     const replaced = others.map((one) => (one === failover ? plain : one))
     operations.splice(0, Infinity, ...replaced, ...parting(random, failover, count))
+  }
+}
+
+/** How long an outage is that a write does not wait for. */
+const longOutage = 2200
+
+function addSleepers(seed: number, operations: Operation[], count: number): void {
+  if (count < 2) return
+  const random = createRandom(3 * seed)
+  const outages = operations.filter(
+    ({ kind, lasts }) => kind === 'redis paused' && lasts > longOutage,
+  )
+  for (const outage of outages) {
+    if (outage.waitsFor === undefined && random.chance(0.3)) {
+      operations.push(...sleeping(random, outage, count))
+    }
   }
 }
 

@@ -101,3 +101,22 @@ export function parting(random: Random, { at, lasts }: Operation, count: number)
     })),
   ]
 }
+
+/** An outage that an instance sleeps through, and wakes about its end; another one writes meanwhile. */
+export function sleeping(random: Random, { at, lasts }: Operation, count: number): Operation[] {
+  const over = at + lasts
+  const sleeper = random.below(count)
+  const writer = (sleeper + 1 + random.below(count - 1)) % count
+  const row = 1 + random.below(3)
+  const base = { instance: sleeper, key: `id=${row}`, row, lasts: 0 }
+  const sleeps = at - random.between(1, 30)
+  const wakes = over + random.between(-20, random.pick([20, 250]))
+  return [
+    { ...base, kind: 'read', at: sleeps - random.between(15, 60) },
+    { ...base, kind: 'an instance paused', at: sleeps, lasts: wakes - sleeps },
+    { ...base, kind: 'write', at: at + random.between(0, 300), instance: writer },
+    ...Array.from({ length: 6 }, () => ({
+      ...{ ...base, kind: 'read' as const, at: wakes + random.between(-30, 200) },
+    })),
+  ]
+}
