@@ -6,7 +6,7 @@
  */
 
 /** Longest word that is kept; of a longer one the beginning is. */
-const maxWordLength = 64
+export const maxWordLength = 64
 /** Most places of a title that are kept; real ones have fewer than fifty. */
 export const maxPositions = 500
 /** How many parts a joined word has at the most, as `steins` and `gate` are parts of `steinsgate`. */

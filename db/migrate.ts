@@ -9,6 +9,7 @@ import { merge } from './migrations/0005-merge.ts'
 import { listIndexes } from './migrations/0006-list-indexes.ts'
 import { idempotencyKeys } from './migrations/0007-idempotency.ts'
 import { search } from './migrations/0008-search.ts'
+import { titleScores } from './migrations/0009-title-scores.ts'
 import type { Schema } from './schema.ts'
 
 const migrations = {
@@ -20,6 +21,7 @@ const migrations = {
   '0006-list-indexes': listIndexes,
   '0007-idempotency': idempotencyKeys,
   '0008-search': search,
+  '0009-title-scores': titleScores,
 }
 
 /**

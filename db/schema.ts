@@ -32,8 +32,6 @@ interface SearchWordTable {
   mirrored: string
   /** The least title id that the block may hold; 0 for the first of a word. */
   first_id: number
-  /** No title of the block matches better; see search/match.ts. */
-  best: number
   entries: Uint8Array
 }
 

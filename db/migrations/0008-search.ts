@@ -23,14 +23,13 @@ export const search = ({ name, types }: Dialect): Migration => ({
       .addColumn('word', types.code(64), (c) => c.notNull())
       .addColumn('mirrored', types.code(64), (c) => c.notNull())
       .addColumn('first_id', types.integer, (c) => c.notNull())
-      .addColumn('best', sql`bigint`, (c) => c.notNull())
       .addColumn('entries', types.bytes, (c) => c.notNull())
       .execute()
     await db.schema
       .createIndex('search_words_word')
       .unique()
       .on('search_words')
-      .columns(['word', 'first_id', 'best'])
+      .columns(['word', 'first_id'])
       .execute()
     await db.schema
       .createIndex('search_words_mirrored')

@@ -9,6 +9,7 @@ export const mssqlReads: ReadDialect = {
   limit: (count) => `offset 0 rows fetch next ${count} rows only`,
   by: () => '',
   idIn: (ids) => sql`a.id in (select cast(value as int) from openjson(${ids}))`,
+  contains: (text, part) => sql`charindex(${part}, ${text}) > 0`,
   // tedious knows no MARS: one statement a connection.
   interleaves: false,
 }

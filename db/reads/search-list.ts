@@ -1,7 +1,8 @@
 import type { AnimeRow } from '../../catalogue/columns.ts'
 import { encodeBestCursor, encodeCursor } from '../order.ts'
+import { findBest } from '../search/best.ts'
 import { idOf, keyOf, least, rankOf } from '../search/match.ts'
-import { findBest, findTitles } from '../search/search.ts'
+import { findCorrected, findTitles } from '../search/search.ts'
 import { type ListQuery, readPage, rowOf } from './list.ts'
 import { amongIds, isFiltered, matchingOf } from './list-sql.ts'
 import { batchSize, type ReadSession } from './session.ts'
@@ -65,9 +66,12 @@ export async function searchPage(
 
 /** The `count` best matches of `q`, without their total. */
 export async function bestTitles(session: ReadSession, q: string, count: number) {
-  const few = await findBest(session.rows, { q, count, limit: session.dialect.limit })
-  if (few !== undefined) return { rows: await rowsOf(session, few) }
-  const { keys, corrected } = await findTitles(session.rows, q)
+  const few = await findBest(session.rows, q, { count, dialect: session.dialect })
+  if (few !== undefined && few.length > 0) return { rows: await rowsOf(session, few) }
+  const { keys, corrected } = await (few === undefined ? findTitles : findCorrected)(
+    session.rows,
+    q,
+  )
   return { rows: await rowsOf(session, least(keys, count)), corrected }
 }
 

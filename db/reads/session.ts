@@ -9,6 +9,8 @@ export interface ReadDialect {
   readonly by: (index: string | undefined) => string
   /** Whether an id is among those of a JSON array. */
   readonly idIn: (ids: string) => Sql
+  /** Whether a text has another in it. */
+  readonly contains: (text: Sql, part: string) => Sql
   /** Whether another statement may run while the rows of one are read. */
   readonly interleaves: boolean
 }

@@ -6,5 +6,6 @@ export const sqliteReads: ReadDialect = {
   limit: (count) => `limit ${count}`,
   by: (index) => (index === undefined ? ' not indexed' : ` indexed by ${index}`),
   idIn: (ids) => sql`a.id in (select value from json_each(${ids}))`,
+  contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
   interleaves: true,
 }

@@ -12,7 +12,7 @@ const maxBlock = 1024
 
 const noScore = 1001
 /** Hundredths below 10.00; what is not known comes last. */
-const rankOfScore = (score: number | null): number =>
+export const rankOfScore = (score: number | null): number =>
   score === null ? noScore : Math.round((10 - score) * 100)
 
 const placeOf = (score: number, position: number, positions: number, span: number) =>
@@ -20,7 +20,9 @@ const placeOf = (score: number, position: number, positions: number, span: numbe
 export const scoreIn = (place: number): number => place >>> 22
 export const positionIn = (place: number): number => (place >>> 13) & 511
 export const positionsIn = (place: number): number => (place >>> 4) & 511
-export const spanIn = (place: number): number => place & 15
+/** More positions do not fit into a place. */
+export const maxSpan = 15
+export const spanIn = (place: number): number => place & maxSpan
 /** The place with another span. */
 export const withSpan = (place: number, span: number): number => (place & ~15) | (span & 15)
 /** Instead of a place: every entry of this title goes. Its score is one that no title has. */

@@ -1,5 +1,5 @@
 import { afterPrefix, pairsOf, type Term } from '../../catalogue/words.ts'
-import { raw, type Sql, sql } from '../reads/sql.ts'
+import { type Sql, sql } from '../reads/sql.ts'
 import {
   createWordChanges,
   entrySize,
@@ -120,11 +120,9 @@ function followedBy(begun: Int32Array, next: Int32Array, distance: number): Int3
   return Int32Array.from(kept)
 }
 
-/** Loads terms from the titles of some ids, in the place of the blocks of all titles. */
-export async function createLoaderOf(run: RunSql, ids: number[]) {
-  const rows = await run(
-    sql`select id, title, score from animes where id in (${raw(ids.join(', '))}) order by id`,
-  )
+/** Loads terms from some titles `a`, in the place of the blocks of all titles. */
+export async function createLoaderOf(run: RunSql, titles: Sql) {
+  const rows = await run(sql`select a.id, a.title, a.score from ${titles} order by a.id`)
   const changes = createWordChanges()
   for (const [id, title, score] of rows as [number, string, number | null][]) {
     changes.add(id, title, score)

@@ -10,36 +10,12 @@ export interface WordBlocks {
  * How well a title matches: the whole title, begins so, all words whole, prefixes; then the score. A
  * number that is less for a better match, and with the id after it a key that no two titles share.
  */
-const classes = { title: 0, begins: 1, words: 2, prefixes: 3 } as const
+export const classes = { title: 0, begins: 1, words: 2, prefixes: 3 } as const
 const idRange = 2 ** 31
 export const idOf = (key: number): number => key % idRange
 /** The class and the score of a key. */
 export const rankOf = (key: number): number => Math.floor(key / idRange)
 export const keyOf = (rank: number, id: number): number => rank * idRange + id
-
-/**
- * A key that no entry of a block is better than, whatever the query. `best` of a block lets a search for a
- * few leave out most blocks.
- */
-export function bestOf(entries: Int32Array): number {
-  let best = keyOf(classes.prefixes * 1024 + 1023, 0)
-  for (let at = 0; at < entries.length; at += entrySize) {
-    const place = entries[at + 1]!
-    let match: number = classes.words
-    if (positionIn(place) === 0) {
-      match = spanIn(place) === positionsIn(place) ? classes.title : classes.begins
-    }
-    best = Math.min(best, keyOf(match * 1024 + scoreIn(place), entries[at]!))
-  }
-  return best
-}
-
-/** `best` of a block whose word is longer than what is looked for: no title is all of that. */
-export function boundOfPrefix(best: number): number {
-  const rank = rankOf(best)
-  const match = rank >= classes.words * 1024 ? classes.prefixes : classes.begins
-  return keyOf(match * 1024 + (rank % 1024), idOf(best))
-}
 
 /** Ids looked at in one go: what is kept for each of them stays in the processor's cache. */
 const windowSize = 2 ** 18
@@ -48,14 +24,22 @@ const windowSize = 2 ** 18
  * The keys of the titles that have every term, in no order. A term is the words that it matches, the
  * terms are in the order of the query.
  */
-export function matchTerms(terms: WordBlocks[][]): Float64Array {
+export const matchTerms = (terms: WordBlocks[][]): Float64Array => inWindows(terms, matchWindow)
+
+/** The scores and ids of the titles that have every term, as keys of one class: less work than to rank them. */
+export const scoredTitles = (terms: WordBlocks[][]): Float64Array => inWindows(terms, scoreWindow)
+
+function inWindows(
+  terms: WordBlocks[][],
+  keysIn: (terms: WordBlocks[][], lowest: number) => Float64Array,
+): Float64Array {
   const found: Float64Array[] = []
   const blocks = terms.flatMap((words) => words.flatMap((word) => word.blocks))
   let lowest = 0
   for (;;) {
     lowest = nextId(blocks, lowest)
     if (lowest === Infinity) return concatenate(found)
-    found.push(matchWindow(terms, lowest))
+    found.push(keysIn(terms, lowest))
     lowest += windowSize
   }
 }
@@ -110,17 +94,34 @@ function matchWindow(terms: WordBlocks[][], lowest: number): Float64Array {
   return keys
 }
 
+function scoreWindow(terms: WordBlocks[][], lowest: number): Float64Array {
+  const ids = idsWithAll(terms, lowest)
+  const keys = new Float64Array(ids.length)
+  for (const block of smallestFirst(terms)[0]!.flatMap((word) => word.blocks)) {
+    if (isOutside(block, lowest)) continue
+    for (let at = 0; at < block.length; at += entrySize) {
+      const offset = block[at]! - lowest
+      if (offset < 0 || offset >= windowSize) continue
+      const slot = slots[offset]! - 1
+      if (slot >= 0) keys[slot] = keyOf(scoreIn(block[at + 1]!), block[at]!)
+    }
+  }
+  for (const id of ids) slots[id] = 0
+  return keys
+}
+
+const smallestFirst = (terms: WordBlocks[][]) => terms.toSorted((a, b) => sizeOf(a) - sizeOf(b))
+
 /** How much there is to look at of a term. */
 export const sizeOf = (words: WordBlocks[]): number =>
   words.reduce((sum, { blocks }) => sum + blocks.reduce((all, { length }) => all + length, 0), 0)
 
 /** Offsets, from `lowest`, of the ids that every term has; their slots count from 1. */
 function idsWithAll(terms: WordBlocks[][], lowest: number): Uint32Array {
-  const smallestFirst = terms.toSorted((a, b) => sizeOf(a) - sizeOf(b))
   state.fill(0)
   let found = new Uint32Array(1024)
   let length = 0
-  for (const [had, words] of smallestFirst.entries()) {
+  for (const [had, words] of smallestFirst(terms).entries()) {
     const isLast = had === terms.length - 1
     for (const block of words.flatMap((word) => word.blocks)) {
       if (isOutside(block, lowest)) continue
@@ -196,14 +197,17 @@ function ranksOf(terms: WordBlocks[][], lowest: number, ids: Uint32Array): Uint1
 
 /** The `count` least of `keys` above `after`, in order. */
 export function least(keys: Float64Array, count: number, after = -1): Float64Array {
-  const later = after < 0 ? keys : keys.filter((key) => key > after)
-  if (count >= later.length) return later.toSorted()
-  const heap = later.slice(0, count)
-  heap.sort().reverse()
-  for (let at = count; at < later.length; at += 1) {
-    if (later[at]! < heap[0]!) sink(heap, later[at]!)
+  const heap = new Float64Array(Math.min(count, keys.length))
+  let length = 0
+  for (const key of keys) {
+    if (key <= after) continue
+    if (length < heap.length) {
+      heap[length] = key
+      length += 1
+      if (length === heap.length && length < keys.length) heap.sort().reverse()
+    } else if (key < heap[0]!) sink(heap, key)
   }
-  return heap.sort()
+  return heap.subarray(0, length).sort()
 }
 
 /** Puts `key` in the place of the greatest of a heap. */

@@ -1,16 +1,7 @@
-import { afterPrefix, type Term, termsOf } from '../../catalogue/words.ts'
-import { join, raw, sql } from '../reads/sql.ts'
-import { fromBytes } from './entries.ts'
+import { type Term, termsOf } from '../../catalogue/words.ts'
+import { raw, sql } from '../reads/sql.ts'
 import { type Asked, createLoader, createLoaderOf, type Loader } from './load.ts'
-import {
-  boundOfPrefix,
-  countTitles,
-  idOf,
-  least,
-  matchTerms,
-  sizeOf,
-  type WordBlocks,
-} from './match.ts'
+import { countTitles, idOf, matchTerms, sizeOf, type WordBlocks } from './match.ts'
 import { wordsOneOff } from './one-off.ts'
 import type { RunSql } from './rows.ts'
 
@@ -45,6 +36,12 @@ export async function findTitles(run: RunSql, q: string, narrow?: Narrow): Promi
   return keys.length > 0 ? { keys } : correct(run, terms, loader, keysOf)
 }
 
+/** What `findTitles` gives where nothing is known to match the words of `q` themselves. */
+export async function findCorrected(run: RunSql, q: string): Promise<Found> {
+  const loader = createLoader(run)
+  return correct(run, termsOf(q), loader, (asked) => keysOfAll(run, asked, loader))
+}
+
 /** So many titles are looked at themselves, and so many blocks are not worth that. */
 const fewTitles = 500
 const fewBlocks = 20
@@ -73,7 +70,8 @@ async function keysOfAll(
       const left = isMany ? Infinity : countTitles(before)
       if (left === 0) return new Float64Array()
       if (left <= fewTitles) {
-        loadSome = await createLoaderOf(run, Array.from(matchTerms(before), idOf))
+        const ids = Array.from(matchTerms(before), idOf).join(', ')
+        loadSome = await createLoaderOf(run, sql`animes as a where a.id in (${raw(ids)})`)
       }
     }
     words[at] = await (loadSome ?? load)(asked[at]!)
@@ -137,47 +135,4 @@ export function* combinations(choices: Choices[], changes: number): Generator<As
   }
   if (first.own === undefined) return
   for (const after of combinations(rest, changes)) yield [first.own, ...after]
-}
-
-/** Blocks looked at before a search for a few becomes a search for all, and at a time. */
-const maxBlocks = 160
-const blocksAtATime = 8
-
-/**
- * The keys of the `count` best matches of `q`, in order, or undefined where it takes a search for all: of
- * one word, the blocks that have nothing better than what was found already are not read.
- */
-export async function findBest(
-  run: RunSql,
-  { q, count, limit }: { q: string; count: number; limit: (count: number) => string },
-): Promise<Float64Array | undefined> {
-  const [term, ...others] = termsOf(q)
-  if (others.length > 0 || (term!.cjk && [...term!.text].length > 1)) return undefined
-  const { text, cjk } = term!
-  const first = sql`order by best ${raw(limit(maxBlocks + 1))}`
-  const whole = await run(sql`select id, best from search_words where word = ${text} ${first}`)
-  const longer = await run(sql`select id, best from search_words
-    where word > ${text} and word < ${afterPrefix(text)} ${first}`)
-  const boundOf = cjk ? Number : boundOfPrefix
-  const blocks = [
-    ...whole.map(([id, best]) => ({ id: Number(id), bound: Number(best) })),
-    ...longer.map(([id, best]) => ({ id: Number(id), bound: boundOf(Number(best)) })),
-  ].sort((a, b) => a.bound - b.bound)
-  if (blocks.length === 0) return undefined
-  const words: WordBlocks[] = []
-  for (let at = 0; at < Math.min(blocks.length, maxBlocks); at += blocksAtATime) {
-    const ids = blocks.slice(at, at + blocksAtATime).map(({ id }) => sql`${id}`)
-    const rows = await run(
-      sql`select word, entries from search_words where id in (${join(ids, ', ')})`,
-    )
-    for (const [word, bytes] of rows as [string, Uint8Array][]) {
-      words.push({ whole: cjk || word === text, blocks: [fromBytes(bytes)] })
-    }
-    const found = least(matchTerms([words]), count)
-    const next = blocks[at + blocksAtATime]
-    if (next === undefined || (found.length === count && found.at(-1)! <= next.bound)) {
-      return found
-    }
-  }
-  return undefined
 }

@@ -7,7 +7,6 @@ import {
   toBytes,
   type WordChange,
 } from './entries.ts'
-import { bestOf } from './match.ts'
 import type { RunSql } from './rows.ts'
 
 /** Words, and rows, that a statement takes: SQL Server has room for 2100 parameters. */
@@ -81,12 +80,12 @@ function selectBlocks(changes: WordChange[]): Sql {
 }
 
 function insertBlocks(rows: { word: string; block: Block }[]): Sql {
-  const texts = ['insert into search_words (word, mirrored, first_id, best, entries) values (']
+  const texts = ['insert into search_words (word, mirrored, first_id, entries) values (']
   const values: Value[] = []
   for (const { word, block } of rows) {
     const { first, entries } = block
-    values.push(word, mirror(word), first, bestOf(entries), toBytes(entries))
-    texts.push(', ', ', ', ', ', ', ', '), (')
+    values.push(word, mirror(word), first, toBytes(entries))
+    texts.push(', ', ', ', ', ', '), (')
   }
   texts[texts.length - 1] = ')'
   return { texts, values }

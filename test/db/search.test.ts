@@ -437,13 +437,13 @@ t.test(
     drop index animes_sort_title;
     alter table animes drop column sort_title;
     create index animes_title on animes (title, id);
-    delete from kysely_migration where name = '0008-search'`)
+    delete from kysely_migration where name in ('0008-search', '0009-title-scores')`)
     const add = past.prepare(
       "insert into animes (title, type, score, genres) values (?, 'TV', ?, '[]')",
     )
     for (const [title, score] of titles) add.run(title, score)
     for (let more = 0; more < 2500; more += 1) add.run('Qqqqq', null)
-    t.same(await migrate(database), ['0008-search'])
+    t.same(await migrate(database), ['0008-search', '0009-title-scores'])
     for (const [q, ...found] of queries) t.same(await search(database, q), found, q)
     const sorted = await readList(database, {
       filters: {},
