@@ -1,5 +1,4 @@
 import type { ReadSession, Row } from './session.ts'
-import { sql } from './sql.ts'
 
 export interface NamedCount {
   name: string
@@ -15,11 +14,11 @@ export interface AnimeCounts {
   scores: { value: number | null; count: number }[]
 }
 
-const types = sql`select type, count(*) from animes group by type`
-const years = sql`select year, count(*) from animes group by year`
-const genres = sql`select genre, count(*) from anime_genres group by genre`
+const types = ({ dialect, rows }: ReadSession) => rows(dialect.countsBy('animes', 'type'))
+const years = ({ dialect, rows }: ReadSession) => rows(dialect.countsBy('animes', 'year'))
+const genres = ({ dialect, rows }: ReadSession) => rows(dialect.countsBy('anime_genres', 'genre'))
 // Each score once, along its index: whole scores are no order that an index has.
-const scores = sql`select score, count(*) from animes group by score`
+const scores = ({ dialect, rows }: ReadSession) => rows(dialect.countsBy('animes', 'score'))
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
@@ -48,16 +47,16 @@ const whole = ([value]: Row) => (value === null ? null : Math.trunc(Number(value
 
 /** The types, or genres, that there are. */
 export async function countBy(session: ReadSession, column: 'types' | 'genres') {
-  const rows = await session.rows(column === 'types' ? types : genres)
+  const rows = await (column === 'types' ? types : genres)(session)
   return { data: named(summed(rows, first)) }
 }
 
 /** All counts, of the one moment of the session. */
 export async function countAnimes(session: ReadSession): Promise<AnimeCounts> {
-  const byType = await session.rows(types)
-  const byYear = await session.rows(years)
-  const byScore = await session.rows(scores)
-  const byGenre = await session.rows(genres)
+  const byType = await types(session)
+  const byYear = await years(session)
+  const byScore = await scores(session)
+  const byGenre = await genres(session)
   return {
     total: byType.reduce((sum, row) => sum + Number(row[1]), 0),
     types: named(summed(byType, first)),

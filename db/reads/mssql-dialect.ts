@@ -1,5 +1,5 @@
 import type { ReadDialect } from './session.ts'
-import { sql } from './sql.ts'
+import { raw, sql } from './sql.ts'
 
 /** Code points in their order; and the order of people, in which A is a and é is not e. */
 export const collations = { code: 'Latin1_General_BIN2', title: 'Latin1_General_CI_AS' } as const
@@ -10,6 +10,7 @@ export const mssqlReads: ReadDialect = {
   by: () => '',
   idIn: (ids) => sql`a.id in (select cast(value as int) from openjson(${ids}))`,
   contains: (text, part) => sql`charindex(${part}, ${text}) > 0`,
+  countsBy: (table, column) => raw(`select ${column}, count(*) from ${table} group by ${column}`),
   // tedious knows no MARS: one statement a connection.
   interleaves: false,
 }

@@ -11,6 +11,8 @@ export interface ReadDialect {
   readonly idIn: (ids: string) => Sql
   /** Whether a text has another in it. */
   readonly contains: (text: Sql, part: string) => Sql
+  /** Each value of a column that leads an index, with the number of its rows. */
+  readonly countsBy: (table: 'animes' | 'anime_genres', column: string) => Sql
   /** Whether another statement may run while the rows of one are read. */
   readonly interleaves: boolean
 }

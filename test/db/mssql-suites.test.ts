@@ -9,6 +9,7 @@ const suites = [
   'db/migrate',
   'db/reads/lists',
   'db/search',
+  'db/search-best',
   'routes/animes',
   'routes/batch',
   'routes/accounts',
