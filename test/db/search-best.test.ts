@@ -25,7 +25,7 @@ function titleOf(): string {
   let title = pick(parts)
   for (let more = random(4); more > 0; more -= 1) title += pick(separators) + pick(parts)
   // Its normal form is cut.
-  return random(150) === 0 ? `${title} ${'Long '.repeat(75)}Red Gate` : title
+  return random(150) === 0 ? `${title} ${'& '.repeat(100)}Red Gate` : title
 }
 
 function queryOf(title: string): string {
