@@ -10,8 +10,8 @@ import { generateCsv } from '../db/import/generate.ts'
 import { importCatalogue } from '../db/import/import.ts'
 import { openStage } from '../db/import/stage.ts'
 import { migrate } from '../db/migrate.ts'
-import { atMost, type Bench, type Figure, formatValue, timed } from './bench.ts'
-import { memoryOf, root, type Started, startService } from './processes.ts'
+import { atMost, type Bench, type Figure, formatValue, median, timed } from './bench.ts'
+import { memoryOf, root, type Started, start, startService } from './processes.ts'
 
 const titles = 2_000_000
 
@@ -20,7 +20,10 @@ const requests: [path: string, goal: number | undefined][] = [
   ['?limit=20&sort=-score', 300],
   ['?q=golden+garden&limit=20', 50],
   ['?q=s+a&limit=20&sort=-score', undefined],
-  ['/animes/suggest?q=gar', 20],
+  ['/animes/suggest?q=gar', 5],
+  ['/animes/suggest?q=golden+gar', 5],
+  ['/animes/suggest?q=the+a', 5],
+  ['/animes/suggest?q=dragon+of+the+n', 5],
   ['?genre=Action&genre=Drama&sort=-score,title&limit=20', 300],
   ['?genre=Action&genre=Drama&sort=title&limit=20', 20],
   ['?minScore=5&maxScore=9&sort=episodes&limit=20', 300],
@@ -52,8 +55,8 @@ async function catalogue(log: (progress: string) => void): Promise<string> {
 export const urlOf = (path: string) => (path.startsWith('/') ? `/v1${path}` : `/v1/animes${path}`)
 
 /** Reads an answer without keeping it; gives its status. */
-export async function drain(url: string): Promise<number> {
-  const answer = await fetch(url)
+export async function drain(url: string, headers: Record<string, string> = {}): Promise<number> {
+  const answer = await fetch(url, { headers })
   for await (const _piece of answer.body!) {
     // Read and forgotten.
   }
@@ -148,9 +151,35 @@ async function manyMisses({ base, child }: Started, idle: number): Promise<Figur
   ]
 }
 
+/** The whole list by turns with a bare server that selects, stringifies and writes the same rows. */
+async function besideBare({ base }: Started): Promise<Figure[]> {
+  const database = join(tmpdir(), `anime-bench-big-${titles}`, '.data/anime.db')
+  const folder = join(database, '..')
+  const bare = await start('bench/bare-list.ts', [database], { folder, path: '/' })
+  const identity = { 'accept-encoding': 'identity' }
+  const times = { service: [] as number[], bare: [] as number[] }
+  try {
+    for (let round = 0; round < 3; round += 1) {
+      times.service.push(await timed(() => drain(`${base}/v1/animes`, identity)))
+      times.bare.push(await timed(() => drain(`${bare.base}/list`, identity)))
+    }
+  } finally {
+    await bare.stop()
+  }
+  const [service, other] = [median(times.service), median(times.bare)]
+  return [
+    atMost('the whole list / select + JSON.stringify + write', service / other, 1.5),
+    {
+      what: '... in seconds',
+      measured: `${(service / 1000).toFixed(1)} / ${(other / 1000).toFixed(1)}`,
+    },
+  ]
+}
+
 async function misses(service: Started, idle: number, log: (progress: string) => void) {
   const alone = await each(service, log)
-  return [...alone, ...(await together(service)), ...(await manyMisses(service, idle))]
+  const others = [...(await together(service)), ...(await besideBare(service))]
+  return [...alone, ...others, ...(await manyMisses(service, idle))]
 }
 
 export default {
