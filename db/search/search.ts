@@ -71,8 +71,6 @@ async function keysOfAll(
       if (left === 0) return new Float64Array()
       if (left <= fewTitles) {
         const ids = Array.from(matchTerms(before), idOf).join(', ')
-        // SQL Server takes no empty list.
-        if (ids === '') return new Float64Array()
         loadSome = await createLoaderOf(run, sql`animes as a where a.id in (${raw(ids)})`)
       }
     }
