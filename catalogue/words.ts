@@ -45,15 +45,15 @@ function classify(character: string): number {
   return isCjk.test(character) ? cjk : letter
 }
 
-function classAt(text: string, at: number): number {
-  const unit = text.charCodeAt(at)
+/** Half a surrogate pair has no class there. */
+const classAt = (text: string, at: number): number =>
+  classes[text.charCodeAt(at)]! || classifyAt(text, at)
+
+function classifyAt(text: string, at: number): number {
   if (isPair(text, at)) return classify(text.slice(at, at + 2))
-  let known = classes[unit]!
-  if (known === 0) {
-    known = classify(text[at]!)
-    classes[unit] = known
-  }
-  return known
+  const found = classify(text[at]!)
+  if (text[at]!.isWellFormed()) classes[text.charCodeAt(at)] = found
+  return found
 }
 
 /** Letters that Unicode does not take apart and a keyboard often lacks. */

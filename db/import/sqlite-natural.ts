@@ -1,12 +1,11 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
-import { stagedColumns } from '../../catalogue/columns.ts'
 import { sortTitle } from '../../catalogue/words.ts'
 import type { StageOptions } from './import.ts'
 import { earlierRow, severalTitles } from './left-out.ts'
-import type { Reply } from './sqlite.ts'
-import { type ImportedWords, storedColumns } from './sqlite-words.ts'
+import { type Reply, storedColumns } from './sqlite.ts'
+import type { ImportedWords } from './sqlite-words.ts'
 
-/** A row without a `source_id`: its `stagedColumns`, and where it stands in its batch. */
+/** A row without a `source_id`: its `storedColumns`, and where it stands in its batch. */
 export interface NaturalRow {
   position: number
   /** The id of the title in the export of this service that the row comes from. */
@@ -37,7 +36,7 @@ export function naturalLoader(db: DatabaseSync, options: Options) {
     create temp table seen_keys (key text primary key) without rowid;
     create temp table kept (id integer primary key)
   `)
-  const places = natural.map((name) => stagedColumns.indexOf(name))
+  const places = natural.map((name) => storedColumns.indexOf(name))
   const keyOf = ({ exportedId, values }: NaturalRow) =>
     exportedId === null ? JSON.stringify(places.map((at) => values[at])) : String(exportedId)
   const see = db.prepare('insert or ignore into seen_keys (key) values (?)')
@@ -47,7 +46,8 @@ export function naturalLoader(db: DatabaseSync, options: Options) {
   const clear = db.prepare('delete from unnamed')
   const identify = existing === 0 ? () => [] : identifier(db, hasSourceIds, natural)
   const merge = merger(db, given, changed, words)
-  const titleAt = stagedColumns.indexOf('title')
+  const titleAt = storedColumns.indexOf('title')
+  const sortTitleAt = storedColumns.indexOf('sort_title')
   const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
   const add = db.prepare(
     `insert into animes (${names}) select ${names} from unnamed where known is null order by position`,
@@ -65,8 +65,8 @@ export function naturalLoader(db: DatabaseSync, options: Options) {
           reason: earlierRow(natural),
         })
       } else {
-        const title = sortTitle(String(row.values[titleAt]))
-        insert.run(row.position, row.exportedId, ...row.values, title)
+        row.values[sortTitleAt] = sortTitle(String(row.values[titleAt]))
+        insert.run(row.position, row.exportedId, ...row.values)
       }
     }
     left.push(...identify())

@@ -1,12 +1,8 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
-import { stagedColumns } from '../../catalogue/columns.ts'
 import { textOf } from '../reads/sql.ts'
 import { createWordChanges } from '../search/entries.ts'
 import type { RunSql } from '../search/rows.ts'
 import { applyWordChanges } from '../search/write.ts'
-
-/** The columns of a row as the table has them. */
-export const storedColumns = [...stagedColumns, 'sort_title'] as const
 
 /** Entries gathered before they are written, 12 bytes each: memory is bound, and few blocks are written twice. */
 const entriesAtATime = 1_000_000

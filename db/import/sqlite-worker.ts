@@ -1,20 +1,28 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { sourceId, stagedColumns } from '../../catalogue/columns.ts'
+import { sourceId } from '../../catalogue/columns.ts'
 import { sortTitle } from '../../catalogue/words.ts'
 import { openConnection } from '../dialects/sqlite-connection.ts'
 import { earlierRow } from './left-out.ts'
-import { type FlatRows, phases, type Reply, type Request, type Start } from './sqlite.ts'
+import {
+  type FlatRows,
+  phases,
+  type Reply,
+  type Request,
+  type Start,
+  storedColumns,
+} from './sqlite.ts'
 import { type NaturalRow, naturalLoader } from './sqlite-natural.ts'
-import { importedWords, storedColumns } from './sqlite-words.ts'
+import { importedWords } from './sqlite-words.ts'
 
 /** The import's transaction: starts with the thread, ends with `finish` or rolls back with it. */
 const { path, replace, dryRun, phase, given, hasSourceIds, natural } = workerData as Start
 
-const width = stagedColumns.length
+const width = storedColumns.length
 const names = storedColumns.join(', ')
-const titleAt = stagedColumns.indexOf('title')
-const scoreAt = stagedColumns.indexOf('score')
+const titleAt = storedColumns.indexOf('title')
+const scoreAt = storedColumns.indexOf('score')
+const sortTitleAt = storedColumns.indexOf('sort_title')
 // Titles compare without regard to case; a change of case is a change too.
 const changed = `(${given.map((name) => `a.${name} collate binary`)}) is not
   (${given.map((name) => `b.${name}`)})`
@@ -68,18 +76,17 @@ function open(): Reply {
 
 /** The rows that have a `source_id`, flat with their positions, and those that have none. */
 function partition({ values, exported }: FlatRows) {
-  const all = Array.from({ length: values.length / width }, (_, position) => position)
-  const isNamed = (position: number) => values[position * width] !== null
-  if (all.every(isNamed)) return { positions: all, values, unnamed: [] }
+  const positions: number[] = []
+  const unnamed: NaturalRow[] = []
   const cells = (position: number) => values.slice(position * width, (position + 1) * width)
-  const positions = all.filter(isNamed)
-  const unnamed: NaturalRow[] = all
-    .filter((position) => !isNamed(position))
-    .map((position) => ({
-      position,
-      exportedId: exported?.[position] ?? null,
-      values: cells(position),
-    }))
+  for (let position = 0; position * width < values.length; position += 1) {
+    if (values[position * width] !== null) positions.push(position)
+    else {
+      const exportedId = exported?.[position] ?? null
+      unnamed.push({ position, exportedId, values: cells(position) })
+    }
+  }
+  if (unnamed.length === 0) return { positions, values, unnamed }
   return { positions, values: positions.flatMap(cells), unnamed }
 }
 
@@ -87,11 +94,26 @@ function partition({ values, exported }: FlatRows) {
 function firstOfEach() {
   const insertSeen = rowInsert('seen', ['source_id', 'nth'], 'or ignore')
   const nthSeen = db.prepare('select nth from seen where source_id = ?')
+  // As long as they ascend, none comes again, and the new table alone has them all.
+  let ascending = existing === 0
+  let greatest = -1
   let before = 0
   return (positions: number[], values: SQLInputValue[]) => {
     const nth = before
     before += positions.length
-    const fresh = insertSeen(positions.flatMap((_, at) => [values[at * width]!, nth + at]))
+    if (ascending) {
+      const last = lastAscending(values, greatest)
+      if (last !== undefined) {
+        greatest = last
+        return { left: [], values }
+      }
+      ascending = false
+      db.exec(`insert into seen (source_id, nth)
+        select source_id, -1 from animes where source_id is not null`)
+    }
+    const ids: number[] = []
+    for (const at of positions.keys()) ids.push(values[at * width] as number, nth + at)
+    const fresh = insertSeen(ids)
     if (fresh === positions.length) return { left: [], values }
     const taken: SQLInputValue[] = []
     const left = positions.filter((_, at) => {
@@ -105,6 +127,17 @@ function firstOfEach() {
   }
 }
 
+/** The last id of the rows if each is greater than the one before, and the first than `greatest`. */
+function lastAscending(values: SQLInputValue[], greatest: number): number | undefined {
+  let last = greatest
+  for (let at = 0; at < values.length; at += width) {
+    const id = values[at] as number
+    if (id <= last) return undefined
+    last = id
+  }
+  return last
+}
+
 /** Inserts into an empty table. */
 function insertNew() {
   const insertRows = rowInsert('animes', storedColumns)
@@ -112,26 +145,22 @@ function insertNew() {
   return (values: SQLInputValue[]): number => {
     // Ids follow one another: the transaction has the table for itself.
     let id = Number(lastId.get()?.id ?? 0)
-    return insertRows(
-      withSortTitles(values, (title, score) => {
-        id += 1
-        return words.add(id, title, score)
-      }),
-    )
+    setSortTitles(values, (title, score) => {
+      id += 1
+      return words.add(id, title, score)
+    })
+    return insertRows(values)
   }
 }
 
-/** The values with the one of `sort_title` after those of each row. */
-function withSortTitles(
+function setSortTitles(
   values: SQLInputValue[],
   sortTitleOf: (title: string, score: number | null) => string,
-): SQLInputValue[] {
-  const all: SQLInputValue[] = []
+): void {
   for (let at = 0; at < values.length; at += width) {
-    for (let column = 0; column < width; column += 1) all.push(values[at + column]!)
-    all.push(sortTitleOf(values[at + titleAt] as string, values[at + scoreAt] as number | null))
+    const [title, score] = [values[at + titleAt] as string, values[at + scoreAt] as number | null]
+    values[at + sortTitleAt] = sortTitleOf(title, score)
   }
-  return all
 }
 
 /** Inserts and updates over titles that are there already, and gives how many it inserted. */
@@ -159,7 +188,8 @@ function merge() {
   const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
   return (values: SQLInputValue[]): number => {
     clearBatch.run()
-    insertBatch(withSortTitles(values, sortTitle))
+    setSortTitles(values, sortTitle)
+    insertBatch(values)
     changeWords()
     if (hasGenres) {
       dropGenres.run()

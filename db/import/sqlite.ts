@@ -3,9 +3,12 @@ import { stagedColumns } from '../../catalogue/columns.ts'
 import { ImportError } from './errors.ts'
 import type { BatchRow, ImportSummary, OpenStage, Stage, StageOptions } from './import.ts'
 
+/** The columns of a row as the table has them. */
+export const storedColumns = [...stagedColumns, 'sort_title'] as const
+
 /** Rows for the worker: flat, since copying a thousand objects between threads costs three times. */
 export interface FlatRows {
-  /** `stagedColumns` of the first row, then of the second, and so on. */
+  /** `storedColumns` of the first row, then of the second, and so on; the worker fills in `sort_title`. */
   values: (string | number | null)[]
   /** The ids under which this service exported the rows, where the file has them. */
   exported?: (number | null)[]
@@ -85,6 +88,7 @@ function flatten(rows: BatchRow[]): FlatRows {
   const flat: FlatRows = { values: [] }
   for (const row of rows) {
     for (const name of stagedColumns) flat.values.push(row[name])
+    flat.values.push('')
   }
   if (rows[0]?.exported_id !== undefined) flat.exported = rows.map((row) => row.exported_id ?? null)
   return flat

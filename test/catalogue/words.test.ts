@@ -47,6 +47,7 @@ t.test('a title has these words, in this normal form', (t) => {
     ['\u0301\u200d\ufeff', '', ''],
     ['a\u0000b', 'a b', 'a@0 ab@0+2 b@1'],
     ['\ud800x', 'x', 'x@0'],
+    ['\ud842 𠮷野', '𠮷野', '𠮷野@0 野@1'],
   ]
   for (const [title, normal, words] of titles) {
     t.equal(sortTitle(title), normal, JSON.stringify(title))
