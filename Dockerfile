@@ -10,8 +10,17 @@ COPY package.json package-lock.json ./
 # The optional dependency is Node itself, which the base image has; no dependency needs its install script.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
-# ---- the service's files, and of the dependencies what they can load: a quarter
+# ---- the bundler alone of what is for development, as the lock file has it
+FROM node:${NODE_TAG} AS tools
+WORKDIR /tools
+COPY package.json package-lock.json ./
+RUN npm pkg set --json devDependencies="{\"esbuild\":$(npm pkg get devDependencies.esbuild)}" \
+    && npm pkg delete dependencies optionalDependencies overrides \
+    && npm install --ignore-scripts --no-audit --no-fund
+
+# ---- the service's files, and of the dependencies what they can load, bundled
 FROM dependencies AS pruned
+COPY --from=tools /tools/node_modules ./deploy/node_modules
 COPY app.ts server.ts telemetry.ts config.ts dot-env.ts compile-cache.cjs ./
 COPY bin ./bin
 COPY catalogue ./catalogue
@@ -21,8 +30,9 @@ COPY public ./public
 COPY routes ./routes
 COPY schemas ./schemas
 COPY telemetry ./telemetry
-COPY deploy/prune.ts ./deploy/prune.ts
-RUN node --experimental-import-meta-resolve deploy/prune.ts . \
+COPY deploy/pack.ts deploy/prune.ts ./deploy/
+RUN node --experimental-import-meta-resolve deploy/pack.ts . \
+    && node --experimental-import-meta-resolve deploy/prune.ts . \
     && rm -rf node_modules/.bin deploy package-lock.json && find node_modules -type d -empty -delete
 RUN mv node_modules /modules
 

@@ -1,10 +1,10 @@
-// Run once in the image's build: deletes from node_modules what nothing can load. Four fifths of what is
+// Run once in the image's build, after pack.ts: deletes from node_modules what nothing can load. Four fifths of what is
 // installed are such files: sources, types, tests, builds for browsers and for older loaders. It follows
 // imports and requires from the service's own files; a text that only looks like an import keeps a file too
 // many, never one too few. What is found by its path instead is named in `alsoRead`.
 import { globSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
-import { join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** Files that packages open by their path: assets, threads, and descriptions. */
@@ -16,8 +16,8 @@ const alsoRead = [
   '{import-in-the-middle,**/import-in-the-middle}/{hook.mjs,lib/*.{js,mjs}}',
 ]
 
-/** Licences travel with the code; package.json says how it is loaded, in inner folders too. */
-const ofEachPackage = /(^|\/)package\.json$|^(licen[sc]e|notice|copying)[^/]*$/i
+/** Licences travel with the code; package.json says how it is loaded, and its version. */
+const ofEachPackage = /^package\.json$|^(licen[sc]e|notice|copying)[^/]*$/i
 
 const specifiers = [
   /\b(?:from|import)\s*["']([^"'\n]+)["']/g,
@@ -25,7 +25,7 @@ const specifiers = [
   /\btarget: ["']([^"'\n]+)["']/g,
 ]
 const required =
-  /\b(?:require|createRequire\([^()]*\))(?:\.resolve)?\(\s*["'`]([^"'`\n$]+)["'`]\s*[,)]/g
+  /\b(?:(?:__)?require|createRequire\([^()]*\))(?:\.resolve)?\(\s*["'`]([^"'`\n$]+)["'`]\s*[,)]/g
 
 /** Every file that `text` may load, as far as it can be found from `file`. */
 function* targets(file: string, text: string): Generator<string> {
@@ -74,22 +74,32 @@ const packageOf = (path: string) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(p
 
 const root = resolve(process.argv[2] ?? '.')
 const files = (patterns: string[], cwd: string) =>
-  globSync(patterns, { cwd, exclude: (name) => cwd === root && name === 'node_modules' })
+  globSync(patterns, {
+    cwd,
+    exclude: (name) => cwd === root && /^(node_modules|deploy)$/.test(name),
+  })
     .map((name) => join(cwd, name))
     .filter((path) => statSync(path).isFile())
 const modules = join(root, 'node_modules')
-const own = files(['**/*.{ts,cjs}', 'public/**/*.js'], root).filter(
-  (path) => !path.endsWith('prune.ts'),
-)
+const own = files(['**/*.{ts,cjs}', 'public/**/*.js'], root)
 const kept = reachable([...own, ...files(alsoRead, modules)])
-const packages = new Set([...kept].map(packageOf))
+const bundled: string[] = JSON.parse(readFileSync(join(modules, '.bundle/packages.json'), 'utf8'))
+const packages = new Set([...[...kept].map(packageOf), ...bundled.map((path) => join(root, path))])
+// In inner folders too, a package.json says how the files below it are loaded.
+const folders = new Set<string>()
+for (const path of kept) {
+  for (let folder = dirname(path); folder.startsWith(modules); folder = dirname(folder)) {
+    folders.add(folder)
+  }
+}
 
 const before = readdirSync(modules, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => join(entry.parentPath, entry.name))
 const extra = before.filter((path) => {
-  const inPackage = relative(packageOf(path), path)
-  return !kept.has(path) && !(packages.has(packageOf(path)) && ofEachPackage.test(inPackage))
+  if (kept.has(path)) return false
+  if (basename(path) === 'package.json' && folders.has(dirname(path))) return false
+  return !packages.has(packageOf(path)) || !ofEachPackage.test(relative(packageOf(path), path))
 })
 for (const path of extra) rmSync(path)
 for (const path of kept) dropInlineMap(path)

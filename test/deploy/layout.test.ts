@@ -1,14 +1,22 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { DockerfileParser } from 'dockerfile-ast'
 import t from 'tap'
+import { type Teardown, temporaryFolder } from '../support/app.ts'
 import { freePort } from '../support/free-port.ts'
+import { freshDatabase, withoutMssql } from '../support/mssql.ts'
+import { databaseReady } from '../support/process.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { startCollector } from '../telemetry/collectors.ts'
 
 /*
  * The image's run-time layout without Docker: what the Dockerfile copies, a production install and the
@@ -26,7 +34,7 @@ const run = (start: string) =>
     .map((instruction) => instruction.getArgumentsContent() ?? '')
     .find((text) => text.startsWith(start))!
 const install = run('npm ci ')
-const prune = run('node --experimental-import-meta-resolve deploy/prune.ts')
+const pack = run('node --experimental-import-meta-resolve deploy/pack.ts')
 const compile = run('export DATABASE_URL=')
 
 const isRoot = process.getuid?.() === 0
@@ -36,17 +44,18 @@ const nobody = 65534
 // Installing is most of it, and slow where the packages are not cached.
 t.setTimeout(300_000)
 
+const folder = await mkdtemp(join(tmpdir(), 'layout-'))
+const app = join(folder, 'app')
+t.teardown(async () => {
+  await setWritable(app, true)
+  await rm(folder, { recursive: true, force: true })
+})
+
 t.test('the image’s layout runs for a user who may write one folder', async (t) => {
   t.setTimeout(300_000)
-  const folder = await mkdtemp(join(tmpdir(), 'layout-'))
-  const app = join(folder, 'app')
   const dataFolder = join(folder, 'data')
   let service: ChildProcess | undefined
-  t.teardown(async () => {
-    service?.kill('SIGKILL')
-    await setWritable(app, true)
-    await rm(folder, { recursive: true, force: true })
-  })
+  t.teardown(() => service?.kill('SIGKILL'))
 
   await mkdir(app)
   await mkdir(dataFolder)
@@ -57,7 +66,16 @@ t.test('the image’s layout runs for a user who may write one folder', async (t
     env: { ...process.env, npm_config_prefer_offline: 'true' },
   })
   const PATH = `${dirname(process.execPath)}:${process.env.PATH}`
-  await promisify(execFile)('sh', ['-ec', prune], { cwd: app, env: { PATH } })
+  for (const name of ['esbuild', '@esbuild']) {
+    const target = join(app, 'deploy/node_modules', name)
+    await cp(join(root, 'node_modules', name), target, { recursive: true })
+  }
+  await promisify(execFile)('sh', ['-ec', pack], { cwd: app, env: { PATH } })
+  const bundled = await readdir(join(app, 'node_modules/fastify'))
+  t.strictSame(
+    bundled.filter((name) => /\.m?js$/.test(name)),
+    ['bundle.mjs'],
+  )
   const cache = join(app, 'node_modules/.cache')
   await mkdir(cache)
   if (isRoot) await Promise.all([dataFolder, cache].map((path) => chown(path, nobody, nobody)))
@@ -120,6 +138,77 @@ t.test('the image’s layout runs for a user who may write one folder', async (t
   t.ok(Date.now() - asked < 10_000, 'within 10 s')
 })
 
+/** The service in the image's tree, as the image runs it, watched by a collector of its spans. */
+async function startWatched(t: Teardown, env: NodeJS.ProcessEnv) {
+  const collector = await startCollector(t)
+  const port = await freePort()
+  const service = spawn(process.execPath, args, {
+    cwd: app,
+    env: {
+      PATH: process.env.PATH,
+      PORT: `${port}`,
+      JWT_SECRET: 'layout-layout-layout-layout-layout',
+      ...collector.env,
+      NODE_OPTIONS: '',
+      ...env,
+    },
+    stdio: 'inherit',
+  })
+  t.teardown(() => service.kill('SIGKILL'))
+  const url = `http://127.0.0.1:${port}`
+  await databaseReady(url)
+  return { url, spans: collector.spans }
+}
+
+t.test('bundled, telemetry sees Fastify, Redis and outgoing requests', async (t) => {
+  const redis = await startRedis(t)
+  const refuses = createServer((_request, response) => {
+    response.end(JSON.stringify({ error: { message: 'INVALID_LOGIN_CREDENTIALS' } }))
+  })
+  t.teardown(() => refuses.close())
+  await once(refuses.listen(0, '127.0.0.1'), 'listening')
+  const { port } = refuses.address() as AddressInfo
+  const { url, spans } = await startWatched(t, {
+    DATABASE_URL: `sqlite:${join(temporaryFolder(t), 'anime.db')}`,
+    REDIS_URL: redis.url,
+    FIREBASE_PROJECT_ID: 'demo-anime',
+    FIREBASE_AUTH_EMULATOR_HOST: `127.0.0.1:${port}`,
+  })
+  const signIn = await fetch(`${url}/v1/signin`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email: 'me@example.org', password: 'a long pass phrase' }),
+  })
+  t.equal(signIn.status, 401)
+  await until('a hit', async () => {
+    const { headers } = await fetch(`${url}/v1/types`)
+    return headers.get('cache-status')?.includes('; hit')
+  })
+  const server = (route: string) => spans.find((s) => s.kind === 2 && s.name.endsWith(route))
+  const hit = await until('the span of a read', () => server('/v1/types'))
+  t.equal(hit.attributes['http.route'], '/v1/types')
+  await until('a span of Redis below a read', () =>
+    spans.find((s) => s.attributes['db.system.name'] === 'redis' && s.parent !== ''),
+  )
+  await until('a span of the outgoing request', () =>
+    spans.find((s) => s.kind === 3 && s.attributes['server.port'] === port),
+  )
+})
+
+t.test('bundled, telemetry sees SQL Server', { skip: withoutMssql }, async (t) => {
+  const { url, spans } = await startWatched(t, { DATABASE_URL: await freshDatabase(t) })
+  t.equal((await fetch(`${url}/v1/animes?limit=1`)).status, 200)
+  await until('a span of a query', () =>
+    spans.find(
+      (s) =>
+        s.kind === 3 &&
+        /^(mssql|microsoft\.sql_server)$/.test(
+          `${s.attributes['db.system.name'] ?? s.attributes['db.system']}`,
+        ),
+    ),
+  )
+})
+
 /** Every COPY that takes something from the repository, whichever stage it is in. */
 async function copyAsTheImageDoes(app: string): Promise<void> {
   for (const copy of dockerfile.getCOPYs()) {
@@ -127,7 +216,7 @@ async function copyAsTheImageDoes(app: string): Promise<void> {
     const names = copy.getArguments().map((argument) => argument.getValue())
     const destination = names.pop() ?? '.'
     for (const name of names) {
-      const target = destination.endsWith('/') ? join(destination, name) : destination
+      const target = destination.endsWith('/') ? join(destination, basename(name)) : destination
       await cp(join(root, name), join(app, target), { recursive: true })
     }
   }
