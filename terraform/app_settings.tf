@@ -21,6 +21,7 @@ locals {
     REDIS_URL                             = local.redis_url
     JWT_SECRET                            = local.jwt_secret
     READ_ROLE                             = var.read_role
+    WORKERS                               = var.workers
     APPLICATIONINSIGHTS_CONNECTION_STRING = azurerm_application_insights.main.connection_string
 
     # The proxies before the app: the platform's front end, and Front Door.

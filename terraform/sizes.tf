@@ -11,6 +11,17 @@ variable "plan_sku" {
   }
 }
 
+variable "workers" {
+  description = "The processes in each instance that answer requests: a number, or auto for one for each vCPU."
+  type        = string
+  default     = "1"
+
+  validation {
+    condition     = can(regex("^(auto|[1-9][0-9]?)$", var.workers))
+    error_message = "workers must be a number from 1 to 99, or auto."
+  }
+}
+
 variable "instances" {
   description = "The fewest and the most instances that autoscale keeps."
   type = object({

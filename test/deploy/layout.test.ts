@@ -13,7 +13,6 @@ import t from 'tap'
 import { type Teardown, temporaryFolder } from '../support/app.ts'
 import { freePort } from '../support/free-port.ts'
 import { freshDatabase, withoutMssql } from '../support/mssql.ts'
-import { databaseReady } from '../support/process.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { startCollector } from '../telemetry/collectors.ts'
@@ -156,11 +155,17 @@ async function startWatched(t: Teardown, env: NodeJS.ProcessEnv) {
   })
   t.teardown(() => service.kill('SIGKILL'))
   const url = `http://127.0.0.1:${port}`
-  await databaseReady(url)
-  return { url, spans: collector.spans }
+  // SQL Server's tables are made first.
+  const ready = () =>
+    fetch(`${url}/health/ready`).then(
+      (answer) => answer.ok,
+      () => false,
+    )
+  await until('the service is ready', ready, 120_000)
+  return { ...collector, url }
 }
 
-t.test('bundled, telemetry sees Fastify, Redis and outgoing requests', async (t) => {
+t.test('bundled, telemetry sees Fastify, Redis, outgoing requests and the log', async (t) => {
   const redis = await startRedis(t)
   const refuses = createServer((_request, response) => {
     response.end(JSON.stringify({ error: { message: 'INVALID_LOGIN_CREDENTIALS' } }))
@@ -168,7 +173,7 @@ t.test('bundled, telemetry sees Fastify, Redis and outgoing requests', async (t)
   t.teardown(() => refuses.close())
   await once(refuses.listen(0, '127.0.0.1'), 'listening')
   const { port } = refuses.address() as AddressInfo
-  const { url, spans } = await startWatched(t, {
+  const { url, spans, logs } = await startWatched(t, {
     DATABASE_URL: `sqlite:${join(temporaryFolder(t), 'anime.db')}`,
     REDIS_URL: redis.url,
     FIREBASE_PROJECT_ID: 'demo-anime',
@@ -192,6 +197,9 @@ t.test('bundled, telemetry sees Fastify, Redis and outgoing requests', async (t)
   )
   await until('a span of the outgoing request', () =>
     spans.find((s) => s.kind === 3 && s.attributes['server.port'] === port),
+  )
+  await until('a line of the log, with its trace', () =>
+    logs.find(({ body, traceId }) => body === 'request' && /[1-9a-f]/.test(traceId)),
   )
 })
 

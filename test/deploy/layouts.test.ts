@@ -69,6 +69,7 @@ t.test(
   { skip },
   async (t) => {
     const all = await evaluate(t, { ...needed, private_network: false })
+    t.equal(all['azurerm_linux_web_app.main'].app_settings.WORKERS, '1')
     t.strictSame(all['azurerm_private_endpoint.all'], {})
     t.strictSame(all['azurerm_subnet.endpoints'], [])
     t.strictSame(new Set(Object.values(isPublic(all))), new Set([true]))
@@ -90,7 +91,7 @@ for (const private_network of [true, false]) {
     `no key and no open door in the ${private_network ? 'private' : 'cheap'} layout`,
     { skip },
     async (t) => {
-      const all = await evaluate(t, { ...needed, ...office, private_network })
+      const all = await evaluate(t, { ...needed, ...office, private_network, workers: 'auto' })
       t.notMatch(
         JSON.stringify(all),
         /ip_(address|range)":"0\.0\.0\.0/,
@@ -107,6 +108,7 @@ for (const private_network of [true, false]) {
           /^rediss:\/\/[^@]+\?authentication=azure$/,
           'no key anywhere',
         )
+        t.equal(app_settings.WORKERS, 'auto')
         t.equal(app.virtual_network_subnet_id, '<azurerm_subnet/app id>')
         t.match(site_config[0], { vnet_route_all_enabled: true, minimum_tls_version: '1.3' })
       }
