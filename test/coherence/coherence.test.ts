@@ -13,14 +13,14 @@ t.test('three instances, random reads, writes and faults: no read is stale', asy
   t.same(violations.slice(0, 3), [])
   t.ok(result.reads > 1000, `${result.reads} reads`)
   // How many depends on the faults of the minute: while Redis is away there is none.
-  t.ok((result.statuses.hit ?? 0) > 200, `${result.statuses.hit} hits`)
+  t.ok((result.statuses.hit ?? 0) > 50, `${result.statuses.hit} hits`)
 })
 
 t.test('a second application, a minute: no read is stale', async (t) => {
   const result = await check(t, { seconds: 60, subject: books })
   t.same(result.violations.slice(0, 3), [])
   t.ok(result.reads > 1000, `${result.reads} reads`)
-  t.ok((result.statuses.hit ?? 0) > 200, `${result.statuses.hit} hits`)
+  t.ok((result.statuses.hit ?? 0) > 50, `${result.statuses.hit} hits`)
 })
 
 for (const mutant of Object.keys(mutants)) {

@@ -51,11 +51,13 @@ select mirrored from search_words where mirrored >= @1 and mirrored < @2 and fir
 
 exports[`test/db/mssql-sql.test.ts > TAP > a search, and a suggestion > suggest 1`] = `
 
-select id, best from search_words where word = @1 order by best offset 0 rows fetch next 161 rows only
+select 0 as x where exists ( select 1 from animes as a where a.sort_title >= @1 and a.sort_title < @2) union all select 1 as x where exists ( select 1 from animes as a where a.sort_title >= @3 and a.sort_title < @4)
+-- string, string, string, string
+;
+select count(*) from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 20001 rows only) as x
 -- string
 ;
-select id, best from search_words where word > @1 and word < @2 order by best offset 0 rows fetch next 161 rows only
--- string, string
+select max(a.score) from animes as a
 ;
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
 -- string, string
@@ -930,8 +932,8 @@ select max(m.first_id) from search_words m where m.word = f.word and m.first_id 
 order by s.word, s.first_id
 -- string, number, number
 ;
-insert into search_words (word, mirrored, first_id, best, entries) values (@1, @2, @3, @4, @5)
--- string, string, number, number, object
+insert into search_words (word, mirrored, first_id, entries) values (@1, @2, @3, @4)
+-- string, string, number, object
 ;
 insert into "anime_genres" ("genre", "anime_id") values (@1, @2), (@3, @4)
 -- string, number, string, number
