@@ -30,11 +30,7 @@ export async function beginSession(
     if (now?.password_hash !== user.password_hash || now.firebase_uid !== user.firebase_uid) {
       return false
     }
-    await trx
-      .deleteFrom('refresh_tokens')
-      .where('user_id', '=', user.id)
-      .where('expires_at', '<', timestamp())
-      .execute()
+    await forgetExpired(trx, user.id)
     await insertToken(trx, { ...session, user_id: user.id }, token)
     return true
   })
@@ -83,9 +79,19 @@ export async function rotateToken(
       return 'reused'
     }
     if (token.used_at === null) await tokens.set({ used_at: timestamp() }).execute()
+    // A client may exchange its tokens for ever, and never sign in again.
+    await forgetExpired(trx, session.user_id)
     await insertToken(trx, session, next)
     return 'exchanged'
   })
+}
+
+async function forgetExpired(trx: Transaction<Schema>, userId: number): Promise<void> {
+  await trx
+    .deleteFrom('refresh_tokens')
+    .where('user_id', '=', userId)
+    .where('expires_at', '<', timestamp())
+    .execute()
 }
 
 async function insertToken(

@@ -1,7 +1,7 @@
-import { constants, setPriority } from 'node:os'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { openReadOnly } from '../dialects/sqlite-connection.ts'
+import { lowerPriority } from '../lower-priority.ts'
 import type { QueryTiming } from '../query-log.ts'
 import { runRead, type StreamedRead } from './read.ts'
 import { batchSize, type ReadSession, type Row } from './session.ts'
@@ -17,11 +17,7 @@ import type { ThreadData, ThreadJob, ThreadReply } from './threads.ts'
 
 const { path, bounds } = workerData as ThreadData
 
-/**
- * On Linux a priority is a thread's own: where reads want all cores, hits come first. Elsewhere it would be the
- * whole process's. https://man7.org/linux/man-pages/man2/setpriority.2.html#NOTES
- */
-if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+lowerPriority()
 
 /** How many prepared statements a connection keeps. */
 const keptStatements = 200

@@ -55,6 +55,22 @@ t.test('two tabs that refresh one token at once both stay signed in', async (t) 
   for (const next of tokens) t.equal(await status(instances[0], next), 200, 'and each goes on')
 })
 
+t.test('a session that goes on and on keeps no expired token', async (t) => {
+  const [app] = await twoInstances(t)
+  let token = await signIn(app)
+  const tokens = () => app.database.reader.selectFrom('refresh_tokens').select('used_at').execute()
+  for (let n = 0; n < 3; n += 1) token = await exchange(app, token)
+  t.equal((await tokens()).length, 4, 'used ones stay until they expire: a copy is known by them')
+  await app.database.writer
+    .updateTable('refresh_tokens')
+    .set({ expires_at: new Date(Date.now() - 1000).toISOString() })
+    .where('used_at', 'is not', null)
+    .execute()
+  token = await exchange(app, token)
+  t.equal((await tokens()).length, 2)
+  t.equal(await status(app, token), 200)
+})
+
 t.test('a client that lost the answer gets another within the grace', async (t) => {
   const [app] = await twoInstances(t)
   const token = await signIn(app)
