@@ -2,7 +2,7 @@ import type { DatabaseKind } from './database.ts'
 import { keys } from './instance.ts'
 import { type FaultKind, faultKinds, type Operation, type OperationKind } from './operation.ts'
 import { createRandom, type Random } from './random.ts'
-import { parting, scene, sleeping } from './scene.ts'
+import { parting, returning, scene, sleeping } from './scene.ts'
 
 /** How long a message travels: its mean, how often it is slow, and how long then at most. */
 export interface Latency {
@@ -81,7 +81,7 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   const dangers = dangersOf(random, redis, faults)
   const operations = operationsOf(random, { dangers, count, steps })
   addPartings(seed, operations, count)
-  addSleepers(seed, operations, count)
+  addOutages(seed, operations, count)
   operations.sort((a, b) => a.at - b.at)
   return {
     ...{ seed, instances: count, redis, operations, length: operations.at(-1)!.at + 300 },
@@ -161,16 +161,17 @@ function addPartings(seed: number, operations: Operation[], count: number): void
 /** How long an outage is that a write does not wait for. */
 const longOutage = 2200
 
-function addSleepers(seed: number, operations: Operation[], count: number): void {
+function addOutages(seed: number, operations: Operation[], count: number): void {
   if (count < 2) return
   const random = createRandom(3 * seed)
   const outages = operations.filter(
     ({ kind, lasts }) => kind === 'redis paused' && lasts > longOutage,
   )
   for (const outage of outages) {
-    if (outage.waitsFor === undefined && random.chance(0.3)) {
-      operations.push(...sleeping(random, outage, count))
-    }
+    if (outage.waitsFor !== undefined) continue
+    const which = random.next()
+    if (which < 0.3) operations.push(...sleeping(random, outage, count))
+    else if (which < 0.6) operations.push(...returning(random, outage, count))
   }
 }
 

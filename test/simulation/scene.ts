@@ -120,3 +120,25 @@ export function sleeping(random: Random, { at, lasts }: Operation, count: number
     })),
   ]
 }
+
+/** An outage at whose end a write goes on without a mark, and commits when the others are back. */
+export function returning(random: Random, { at, lasts }: Operation, count: number): Operation[] {
+  const over = at + lasts
+  const reader = random.below(count)
+  const writer = (reader + 1 + random.below(count - 1)) % count
+  const row = 1 + random.below(3)
+  const base = { instance: reader, key: `id=${row}`, row, lasts: 0 }
+  const stalls = random.between(100, 600)
+  return [
+    { ...base, kind: 'read', at: at - random.between(15, 60) },
+    { ...base, kind: 'read', at: at + random.between(1, lasts) },
+    {
+      ...{ ...base, kind: 'write', at: over - random.between(1, 80) },
+      instance: writer,
+    },
+    { ...base, kind: 'commits stall', at: over - 200, lasts: stalls },
+    ...Array.from({ length: 8 }, () => ({
+      ...{ ...base, kind: 'read' as const, at: over + random.between(0, stalls + 500) },
+    })),
+  ]
+}
