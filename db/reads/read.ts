@@ -27,7 +27,7 @@ import {
   searchPage,
   searchTitles,
 } from './search-list.ts'
-import { batchSize, type ReadSession, type Row } from './session.ts'
+import type { ReadSession } from './session.ts'
 import { raw, sql } from './sql.ts'
 
 /** A list, or a page of it. */
@@ -126,12 +126,9 @@ async function page(
   return finish(text, { next, ...(known === undefined && { matching }) })
 }
 
-/** Rows that are read at once, where that is faster than one after the other: some 20 MiB. */
-const readAtOnce = 30_000
-
 /**
  * All that matches, or all that comes after a cursor. When a small part of the bound is rendered, it is
- * known how much there will be.
+ * counted how much there will be; before that where rows are read one statement at a time.
  */
 async function whole(
   session: ReadSession,
@@ -139,13 +136,17 @@ async function whole(
 ): Promise<FinishedRead | StreamedRead> {
   const { streamAbove } = session.bounds
   const format = listFormat(formatName, columns)
-  const searched = query.filters.q === undefined ? undefined : await searchTitles(session, query)
-  const total = searched?.total ?? (await countAll(session, query))
-  const head = format.head(total, null, searched?.corrected)
-  const pieces = searched
-    ? searchedPieces(session, query, format, searched)
-    : renderedPieces(session, query, format, total)
+  const isSearch = query.filters.q !== undefined
+  const searched = isSearch ? await searchTitles(session, query) : undefined
+  const total = async () => {
+    if (searched !== undefined) return searched.total
+    const [row] = await session.rows(countMatching(session.dialect, query.filters))
+    return Number(row![0])
+  }
+  const head = (count: number) => format.head(count, null, searched?.corrected)
+  const pieces = renderedPieces(session, query, format, searched)
   const held: string[] = []
+  let counted = session.dialect.interleaves ? undefined : await total()
   let [rows, bytes, judged] = [0, 0, false]
   // Not by `for await`, which would end them when the rest is streamed.
   for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
@@ -154,14 +155,13 @@ async function whole(
     bytes += next.value.text.length
     if (judged || bytes < streamAbove / 64) continue
     judged = true
-    if ((total / rows) * bytes > streamAbove) return streamed(held, pieces, format, head)
+    counted ??= await total()
+    if ((counted / rows) * bytes > streamAbove) {
+      return streamed(held, pieces, format, head(counted))
+    }
   }
-  return finish(head + held.join(format.separator) + format.tail)
-}
-
-async function countAll({ rows, dialect }: ReadSession, { filters }: ListQuery): Promise<number> {
-  const [row] = await rows(countMatching(dialect, filters))
-  return Number(row![0])
+  if (query.cursor !== undefined || isSearch) counted ??= await total()
+  return finish(head(counted ?? rows) + held.join(format.separator) + format.tail)
 }
 
 interface Piece {
@@ -169,30 +169,21 @@ interface Piece {
   rows: number
 }
 
-type Pieces = AsyncGenerator<Piece, void, void>
-
-async function* searchedPieces(
-  session: ReadSession,
-  query: ListQuery,
-  format: ListFormat,
-  searched: Searched,
-): Pieces {
-  for await (const rows of searchBatches(session, query, searched)) {
-    if (rows.length > 0) yield { text: format.rows(rows), rows: rows.length }
-  }
-}
-
-/** The rows of a whole list, `total` at the most, without what stands around them. */
+/** The rows of a whole list, without what stands around them. */
 async function* renderedPieces(
   session: ReadSession,
   query: ListQuery,
   format: ListFormat,
-  total: number,
-): Pieces {
-  const atOnce = session.dialect.interleaves && total <= readAtOnce
+  searched: Searched | undefined,
+): AsyncGenerator<Piece, void, void> {
+  if (searched !== undefined) {
+    for await (const rows of searchBatches(session, query, searched)) {
+      if (rows.length > 0) yield { text: format.rows(rows), rows: rows.length }
+    }
+    return
+  }
   for (const statement of await wholeList(session, query)) {
-    const batches = atOnce ? slicesOf(await session.rows(statement)) : session.batches(statement)
-    for await (const batch of batches) {
+    for await (const batch of session.batches(statement)) {
       if (batch.length > 0) {
         yield { text: format.rows(batch.map(rowOf) as AnimeRow[]), rows: batch.length }
       }
@@ -200,13 +191,9 @@ async function* renderedPieces(
   }
 }
 
-function* slicesOf(rows: Row[]): Generator<Row[], void, void> {
-  for (let at = 0; at < rows.length; at += batchSize) yield rows.slice(at, at + batchSize)
-}
-
 async function* streamed(
   held: string[],
-  pieces: Pieces,
+  pieces: AsyncGenerator<Piece, void, void>,
   format: ListFormat,
   head: string,
 ): StreamedRead {
