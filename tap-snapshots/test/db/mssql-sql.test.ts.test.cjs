@@ -192,6 +192,9 @@ select "used_at" from "refresh_tokens" where "hash" = @1
 update "refresh_tokens" set "used_at" = @1 where "hash" = @2
 -- string, string
 ;
+delete from "refresh_tokens" where "user_id" = @1 and "expires_at" < @2
+-- number, string
+;
 insert into "refresh_tokens" ("family", "user_id", "address", "signed_in_at", "hash", "expires_at", "used_at") values (@1, @2, @3, @4, @5, @6, @7)
 -- string, number, string, string, string, string, object
 ;
