@@ -50,15 +50,12 @@ async function connectionDrainPlugin(app: FastifyInstance) {
   })
   const isSending = () => open.values().some(({ writableLength }) => writableLength > 0)
 
-  const countOpen = () =>
-    new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
-
   async function drain(started: number): Promise<void> {
     let lastRequest = started
     server.prependListener('request', () => {
       lastRequest = performance.now()
     })
-    while ((await countOpen()) > 0) {
+    while (open.size > 0) {
       const now = performance.now()
       if (now - lastRequest > idleAfter || now - started > maxDrain) return
       await sleep(5)
@@ -69,7 +66,7 @@ async function connectionDrainPlugin(app: FastifyInstance) {
   // request that is half sent: the server would wait for the keep-alive timeout, more than a minute.
   async function closeRemaining(started: number): Promise<void> {
     while ((running > 0 || isSending()) && performance.now() - started < maxAnswering) {
-      if ((await countOpen()) === 0) return
+      if (open.size === 0) return
       await sleep(20, undefined, { ref: false })
     }
     server.closeAllConnections()
