@@ -1,20 +1,13 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
-import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  CompiledQuery,
-  Kysely,
-  SqliteAdapter,
-  type SqliteDatabase,
-  SqliteDialect,
-  sql,
-} from 'kysely'
+import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import { logQuery } from '../query-log.ts'
 import { openReaders, type ReaderOptions } from '../reads/threads.ts'
 import type { Schema } from '../schema.ts'
-import { type Database, DatabaseUnavailable, type Dialect } from './dialect.ts'
+import type { Database, Dialect } from './dialect.ts'
 import { openConnection } from './sqlite-connection.ts'
+import { writingDialect } from './sqlite-writer.ts'
 
 const type = (name: string) => sql.raw(name)
 
@@ -48,21 +41,26 @@ const sqlite: Dialect = {
   },
 }
 
-/** How long a write waits for another process's transaction, in milliseconds. */
-const busyLimit = 10_000
+export interface SqliteOptions extends ReaderOptions {
+  /** Milliseconds that a transaction waits for its turn and for other processes (default 10,000). */
+  writeTimeout?: number
+}
 
 /**
  * Opens (or makes) the SQLite file at `path`; `:memory:` is refused, since the two connections would
  * see two databases. WAL lets the reader see the last commit while a write, of this process or
  * another, is under way (https://sqlite.org/wal.html).
  */
-export function openSqlite(path: string, options?: ReaderOptions): Database {
+export function openSqlite(path: string, options: SqliteOptions = {}): Database {
   if (path === ':memory:') throw new Error('SQLite needs a file, :memory: cannot be shared')
   mkdirSync(dirname(path), { recursive: true })
+  const { writeTimeout, ...readerOptions } = options
   const writing = openConnection(path)
+  // SQLite's own wait would block the event loop; the driver waits instead.
+  writing.exec('pragma busy_timeout = 0')
   const reading = openConnection(path)
   reading.exec('pragma query_only = on')
-  const readers = openReaders(path, options)
+  const readers = openReaders(path, readerOptions)
   const dataVersion = writing.prepare('pragma data_version')
   return {
     dialect: sqlite,
@@ -70,7 +68,10 @@ export function openSqlite(path: string, options?: ReaderOptions): Database {
       dialect: new SqliteDialect({ database: adapt(reading) }),
       log: logQuery,
     }),
-    writer: new Kysely<Schema>({ dialect: writingDialect(adapt(writing)), log: logQuery }),
+    writer: new Kysely<Schema>({
+      dialect: writingDialect(adapt(writing), writeTimeout),
+      log: logQuery,
+    }),
     // On the writing connection, so that this process's own commits do not move it.
     foreignVersion: () => dataVersion.get()?.data_version as number,
     read: readers.read,
@@ -128,46 +129,5 @@ function wrap(statement: StatementSync) {
       const rows: Iterable<unknown> = statement.iterate(...(parameters as SQLInputValue[]))
       for (const values of rows) yield objectOf(values as unknown[])
     },
-  }
-}
-
-/** SQLite does roll back DDL, which Kysely's own adapter does not count on. */
-class TransactionalDdlAdapter extends SqliteAdapter {
-  override get supportsTransactionalDdl() {
-    return true
-  }
-}
-
-/**
- * Takes the write lock when a transaction begins, not at its first write, and waits for it without
- * blocking the event loop as SQLite's own busy handler would.
- */
-function writingDialect(database: SqliteDatabase): SqliteDialect {
-  const dialect = new SqliteDialect({ database })
-  dialect.createAdapter = () => new TransactionalDdlAdapter()
-  const createDriver = dialect.createDriver.bind(dialect)
-  dialect.createDriver = () => {
-    const driver = createDriver()
-    driver.beginTransaction = (connection) =>
-      whileBusy(async () => {
-        await connection.executeQuery(CompiledQuery.raw('begin immediate'))
-      })
-    return driver
-  }
-  return dialect
-}
-
-async function whileBusy<T>(attempt: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + busyLimit
-  for (;;) {
-    try {
-      return await attempt()
-    } catch (error) {
-      if ((error as { errcode?: number }).errcode !== 5) throw error
-      if (Date.now() > deadline) {
-        throw new DatabaseUnavailable('another process holds the database', { cause: error })
-      }
-      await sleep(10)
-    }
   }
 }
