@@ -39,6 +39,10 @@ const codeOf = (status: number, own?: string): string =>
 async function problemsPlugin(app: FastifyInstance) {
   app.setErrorHandler<FastifyError & { headers?: Record<string, string> }>(
     (error, request, reply) => {
+      if (error.name === 'AbortError' && reply.raw.closed) {
+        request.log.debug('the client has closed the request')
+        return void reply.hijack()
+      }
       if (error instanceof OutcomeUnknown) {
         // No Retry-After: a client that repeats the write by itself may do it twice.
         request.log.error({ err: error }, 'a write has an unknown outcome')

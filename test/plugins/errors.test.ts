@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import t from 'tap'
 import { DatabaseUnavailable, OutcomeUnknown } from '../../db/dialects/dialect.ts'
 import { BadField, NotFound, PreconditionFailed } from '../../plugins/errors.ts'
 import { startApp } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 t.test('every error is a problem document (RFC 9457)', async (t) => {
   const thrown: Record<string, unknown> = {
@@ -102,4 +104,29 @@ t.test('every error is a problem document (RFC 9457)', async (t) => {
       t.equal(problem.detail, `there is no GET ${url}`)
     }
   })
+})
+
+t.test('a client that has gone is no failure of the server', async (t) => {
+  const lines: { level: number; msg: string }[] = []
+  const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
+  const app = await startApp(
+    t,
+    {},
+    {
+      logger: { level: 'debug', stream },
+      prepare: (app) => {
+        app.get('/slow', async (_request, reply) => {
+          gone.abort()
+          await once(reply.raw, 'close')
+          throw new DOMException('nobody waits for this read', 'AbortError')
+        })
+      },
+    },
+  )
+  const gone = new AbortController()
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  await t.rejects(fetch(`${url}/slow`, { signal: gone.signal }), { name: 'AbortError' })
+  const logged = await until('it is logged', () => lines.find(({ msg }) => /client|fail/.test(msg)))
+  t.match(logged, { level: 20, msg: 'the client has closed the request' })
+  t.strictSame(app.metrics.durations.histograms, [], 'no answer is counted')
 })
