@@ -146,9 +146,12 @@ function describeAnswers(operation: Operation, method: string, path: string): vo
     const link = path === '/v1/animes' ? headersOf(['Link', 'Link']) : {}
     responses['200']!.headers = { ...carried, ...link }
     responses['304'] = { description: 'As it was seen', headers: carried }
+    responses['412'] = { description: 'Not what `If-Match` names', content: problem }
     addParameter(operation, 'IfNoneMatch')
   }
-  if (responses['412'] !== undefined && path.includes('{')) addParameter(operation, 'IfMatch')
+  if (responses['412'] !== undefined && (isRead || path.includes('{'))) {
+    addParameter(operation, 'IfMatch')
+  }
   if (path.startsWith('/v1/animes') && method === 'patch') {
     responses['200']!.headers = headersOf(['ETag', 'ETag'])
   }

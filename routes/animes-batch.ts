@@ -73,14 +73,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     switch (operation.op) {
       case 'add':
         return { status: 201, ...(await addTitle(database, trx, operation.value)) }
-      case 'change': {
-        const { id, ifMatch: match, value } = operation
-        return { status: 200, ...(await changeTitle(database, trx, { id, match, value })) }
-      }
-      case 'remove': {
-        const { id, ifMatch: match } = operation
-        return { status: 204, ...(await removeTitle(database, trx, { id, match })) }
-      }
+      case 'change':
+        return { status: 200, ...(await changeTitle(database, trx, operation)) }
+      case 'remove':
+        return { status: 204, ...(await removeTitle(database, trx, operation)) }
     }
   }
 

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import type { Transaction } from 'kysely'
 import type { Static } from 'typebox'
 import type { AnimeRow } from '../catalogue/columns.ts'
@@ -8,7 +9,7 @@ import { rowTags } from '../catalogue/tags.ts'
 import { deleteAnime, insertAnime, lockAnime, updateAnime } from '../db/animes.ts'
 import type { Database } from '../db/dialects/dialect.ts'
 import type { Schema } from '../db/schema.ts'
-import { etagOf, opaque } from '../plugins/cache/entry.ts'
+import { etagOf, matches, noneMatch } from '../plugins/cache/entry.ts'
 import { NotFound, PreconditionFailed } from '../plugins/errors.ts'
 import type { StoredAnswer } from '../plugins/idempotency.ts'
 import { Anime, AnimeChanges, AnimeId, NewAnime } from '../schemas/anime.ts'
@@ -65,9 +66,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { params, body: value } = request
-      const match = request.headers['if-match']
+      const conditions = conditionsOf(request)
       const { headers, body } = await request.write(async (trx: Transaction<Schema>) => {
-        const { row, change } = await changeTitle(database, trx, { id: params.id, match, value })
+        const { row, change } = await changeTitle(database, trx, {
+          ...params,
+          ...conditions,
+          value,
+        })
         return { result: answerWith(200, row), change }
       })
       return reply.headers(headers).send(body)
@@ -88,9 +93,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const match = request.headers['if-match']
+      const conditions = conditionsOf(request)
       await request.write(async (trx: Transaction<Schema>) => {
-        const { change } = await removeTitle(database, trx, { id: request.params.id, match })
+        const { change } = await removeTitle(database, trx, {
+          ...request.params,
+          ...conditions,
+        })
         return { result: undefined, change }
       })
       return reply.code(204).send()
@@ -101,6 +109,18 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 /** Relative to the request's URL, so that it holds under whatever path the service is mounted. */
 const locationOf = (url: string, id: number) =>
   url.split('?', 1)[0]!.endsWith('/') ? String(id) : `animes/${id}`
+
+/** A title, and the fields by which a client says how it was seen (RFC 9110, 13.1). */
+interface Seen {
+  id: number
+  ifMatch?: string | undefined
+  ifNoneMatch?: string | undefined
+}
+
+const conditionsOf = ({ headers }: FastifyRequest) => ({
+  ifMatch: headers['if-match'],
+  ifNoneMatch: headers['if-none-match'],
+})
 
 export async function addTitle(
   database: Database,
@@ -115,43 +135,37 @@ export async function addTitle(
 export async function changeTitle(
   database: Database,
   trx: Transaction<Schema>,
-  {
-    id,
-    match,
-    value,
-  }: { id: number; match?: string | undefined; value: Static<typeof AnimeChanges> },
+  { value, ...seen }: Seen & { value: Static<typeof AnimeChanges> },
 ) {
-  const before = await lockAsSeen(database, trx, id, match)
+  const before = await lockAsSeen(database, trx, seen)
   const row = await updateAnime(trx, before, stored(value))
   return { row, change: [rowTags(before), rowTags(row)] }
 }
 
 /** @throws NotFound, PreconditionFailed */
-export async function removeTitle(
-  database: Database,
-  trx: Transaction<Schema>,
-  { id, match }: { id: number; match?: string | undefined },
-) {
-  const before = await lockAsSeen(database, trx, id, match)
+export async function removeTitle(database: Database, trx: Transaction<Schema>, seen: Seen) {
+  const before = await lockAsSeen(database, trx, seen)
   await deleteAnime(trx, before)
   return { change: [rowTags(before)] }
 }
 
-/** The title as it now is, locked. `match` is an `If-Match` field (RFC 9110, 13.1.1). */
+/** The title as it now is, locked. */
 async function lockAsSeen(
   database: Database,
   trx: Transaction<Schema>,
-  id: number,
-  match: string | undefined,
+  { id, ifMatch, ifNoneMatch }: Seen,
 ): Promise<AnimeRow> {
   const row = await lockAnime(database, trx, id)
   if (row === undefined) throw new NotFound(`there is no anime ${id}`)
-  if (match === undefined || match.trim() === '*') return row
+  if (ifMatch === undefined && ifNoneMatch === undefined) return row
   const current = etagOf(renderAnime(row))
-  // Strong comparison: a weak tag never matches.
-  const listed = match.split(',').filter((tag) => !tag.trim().startsWith('W/'))
-  if (listed.some((tag) => opaque(tag) === current)) return row
-  throw new PreconditionFailed(`anime ${id} has changed since; read it again`)
+  if (ifMatch !== undefined && !matches(ifMatch, current)) {
+    throw new PreconditionFailed(`anime ${id} has changed since; read it again`)
+  }
+  if (ifNoneMatch !== undefined && noneMatch(ifNoneMatch, current)) {
+    throw new PreconditionFailed(`anime ${id} is what If-None-Match excludes`)
+  }
+  return row
 }
 
 /** A title as it now is, with the ETag under which a GET gives it. */

@@ -189,8 +189,14 @@ export function noneMatch(field: string, etag: string): boolean {
   return field.split(',').some((listed) => opaque(listed) === etag)
 }
 
+/** Whether an `If-Match` field names this answer: strong comparison, any coding, `*` (RFC 9110, 13.1.1). */
+export function matches(field: string, etag: string): boolean {
+  if (field.trim() === '*') return true
+  return field.split(',').some((tag) => !tag.trim().startsWith('W/') && opaque(tag) === etag)
+}
+
 /** The opaque part of an entity tag, without weakness and coding. */
-export function opaque(tag: string): string {
+function opaque(tag: string): string {
   return tag
     .trim()
     .replace(/^W\//, '')

@@ -1,7 +1,8 @@
+import createError from '@fastify/error'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Auditable } from './auditor.ts'
-import { codingOf, type Entry, etagIn, noneMatch } from './entry.ts'
+import { codingOf, type Entry, etagIn, matches, noneMatch } from './entry.ts'
 import { codingFor, type createHttp, encodeStream } from './http.ts'
 import type { LookupResult } from './lookup.ts'
 import type { Cache, Leader } from './protocol.ts'
@@ -18,6 +19,18 @@ const maxUrls = 10_000
 const maxUrlLength = 512
 
 type Done = (error?: Error) => void
+
+const PreconditionFailed = createError<[]>(
+  'PRECONDITION_FAILED',
+  'the answer is no longer the one that If-Match names',
+  412,
+)
+
+/** Throws PreconditionFailed unless the request's `If-Match`, if it has one, names this answer. */
+function checkMatch({ headers }: FastifyRequest, { etag }: Entry): void {
+  const condition = headers['if-match']
+  if (condition !== undefined && !matches(condition, etag)) throw new PreconditionFailed()
+}
 
 /** A leader's fill while its request runs, from the miss to the answer. */
 export interface RequestFill extends Leader {
@@ -52,7 +65,8 @@ export function createHooks({ cache, http, route }: HookOptions) {
   /** Rule 4, the fast path: this URL was validated before, so its key is known. */
   function lookupByUrl(request: FastifyRequest, reply: FastifyReply, done: Done) {
     const known = keyByUrl.get(route.rawKey(request))
-    if (known === undefined) return done()
+    // The slow path evaluates `If-Match`, which is rare.
+    if (known === undefined || request.headers['if-match'] !== undefined) return done()
     const use = (result: LookupResult) => {
       request.cacheLookup = result
       if (result.status !== 'hit') return done()
@@ -71,7 +85,10 @@ export function createHooks({ cache, http, route }: HookOptions) {
     remember(request, wanted.key, input)
     const result = request.cacheLookup ?? (await cache.lookup(wanted.key))
     request.cacheLookup = result
-    if (result.status === 'hit') return http.sendEntry(request, reply, result.entry, 'hit')
+    if (result.status === 'hit') {
+      checkMatch(request, result.entry)
+      return http.sendEntry(request, reply, result.entry, 'hit')
+    }
     const joined = await cache.join(wanted, result, clientGone(reply))
     if ('fill' in joined) {
       const { abandoned, settle } = joined.flight
@@ -84,6 +101,7 @@ export function createHooks({ cache, http, route }: HookOptions) {
       request.cacheFill = beginFill(joined, input)
       return
     }
+    checkMatch(request, joined.entry)
     if (joined.hit) request.cacheLookup = { status: 'hit', entry: joined.entry }
     http.sendEntry(request, reply, joined.entry, joined.hit ? 'hit' : 'fwd=miss; collapsed')
   }
@@ -176,6 +194,7 @@ export function createHooks({ cache, http, route }: HookOptions) {
   }
 
   async function sendFresh(request: FastifyRequest, reply: FastifyReply, entry: Entry) {
+    checkMatch(request, entry)
     reply.header('age', 0)
     const condition = request.headers['if-none-match']
     if (condition !== undefined && noneMatch(condition, entry.etag)) {

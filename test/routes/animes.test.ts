@@ -445,6 +445,33 @@ t.test('what a client gets wrong', async (t) => {
   t.match(missing.json(), { status: 404, detail: 'there is no anime 999999' })
 })
 
+t.test('PATCH and DELETE evaluate If-Match and If-None-Match (RFC 9110, 13.2.2)', async (t) => {
+  const app = await startApp(t, {}, { titles: 3 })
+  const url = '/v1/animes/2'
+  const etag = String((await app.inject(url)).headers.etag)
+  const ask = async (method: 'PATCH' | 'DELETE', conditions: Record<string, string>) => {
+    const headers = { ...bearer(app, 'admin'), ...conditions }
+    const payload = method === 'PATCH' ? { score: 8 } : undefined
+    return (await app.inject({ method, url, headers, ...(payload && { payload }) })).statusCode
+  }
+  for (const method of ['PATCH', 'DELETE'] as const) {
+    for (const field of ['"other"', `W/${etag}`, '']) {
+      t.equal(await ask(method, { 'if-match': field }), 412, `${method}, If-Match: ${field}`)
+    }
+    for (const field of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+      t.equal(
+        await ask(method, { 'if-none-match': field }),
+        412,
+        `${method}, If-None-Match: ${field}`,
+      )
+    }
+  }
+  t.equal((await app.inject(url)).headers.etag, etag, 'nothing was changed')
+  t.equal(await ask('PATCH', { 'if-match': etag, 'if-none-match': '"other"' }), 200)
+  t.equal(await ask('DELETE', { 'if-match': etag }), 412, 'the title has changed since')
+  t.equal(await ask('DELETE', { 'if-match': '*' }), 204)
+})
+
 t.test('half a character in a genre or title is refused', async (t) => {
   const app = await startApp(t)
   for (const row of [{ title: 'A', genres: ['\ud800'] }, { title: 'A\udc00' }]) {

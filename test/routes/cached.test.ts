@@ -232,6 +232,27 @@ t.test('a client that has the answer gets 304, before any query', async (t) => {
   t.equal(sent(), 1)
 })
 
+t.test('If-Match on a read: 412 if the answer is another, before any query', async (t) => {
+  const app = await startApp(t, {}, { titles: 200 })
+  const url = '/v1/animes?type=TV'
+  const { etag } = (await get(app, url)).headers
+  const { etag: zstd } = (await get(app, url, { 'accept-encoding': 'zstd' })).headers
+  sent()
+  for (const field of [etag, zstd, `"a", ${zstd}`, '*']) {
+    const answer = await get(app, url, { 'if-match': String(field) })
+    t.equal(answer.statusCode, 200, String(field))
+  }
+  for (const field of ['"other"', `W/${etag}`, '', '"']) {
+    const answer = await get(app, url, { 'if-match': field, 'if-none-match': String(etag) })
+    t.equal(answer.statusCode, 412, `${field}: and it comes before If-None-Match`)
+    t.equal(answer.json().code, 'PRECONDITION_FAILED')
+  }
+  t.equal(sent(), 0)
+  await purge(app)
+  t.equal((await get(app, url, { 'if-match': '"other"' })).statusCode, 412, 'when it is read')
+  t.equal(await how(app, url), 'hit', 'and it is stored all the same')
+})
+
 t.test('unknown and contradictory Cache-Control is no reason to refuse', async (t) => {
   const app = await startApp(t, {}, { titles: 10 })
   for (const field of ['no-cache', 'no-store, max-age=0', 'only-if-cached', 'x-new="1"', '=,;']) {
