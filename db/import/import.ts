@@ -83,7 +83,7 @@ export interface Stage {
 export type OpenStage = (options: StageOptions) => Promise<Stage>
 
 /**
- * Streams a catalogue, in whatever of the known formats, into the database in constant memory and one
+ * Streams a catalogue, in whatever of the known formats, into the database in bounded memory and one
  * transaction. Rows that cannot be taken go to `onReject`, the rest goes on.
  * @throws ImportError when nothing was done: no text, no title, no usable row, a row without end,
  * a database held by another process, an abort by `signal`
