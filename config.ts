@@ -71,6 +71,13 @@ export const ConfigSchema = Type.Object(
         wanted: 'InstrumentationKey=...;IngestionEndpoint=https://...',
       }),
     ),
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: Type.Optional(
+      Type.String({
+        pattern:
+          '^Authorization=AAD(;ClientId=[\\da-fA-F]{8}(-[\\da-fA-F]{4}){3}-[\\da-fA-F]{12})?$',
+        wanted: 'Authorization=AAD or Authorization=AAD;ClientId=...',
+      }),
+    ),
     OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
       Type.String({ pattern: '^https?://.+$', wanted: 'http://HOST:PORT or https://HOST:PORT' }),
     ),

@@ -1,3 +1,4 @@
+import type { TokenCredential } from '@azure/identity'
 import { shutdownAzureMonitor, useAzureMonitor } from '@azure/monitor-opentelemetry'
 import { AzureMonitorMetricExporter } from '@azure/monitor-opentelemetry-exporter'
 import type { Resource } from '@opentelemetry/resources'
@@ -7,6 +8,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics'
 import type { Span, SpanProcessor } from '@opentelemetry/sdk-trace-node'
+import { azureCredential } from '../db/azure-credential.ts'
 import type { MetricSource } from './metrics.ts'
 import { exportInterval, type Pipelines } from './otlp.ts'
 
@@ -30,12 +32,15 @@ const instrumentationOptions = {
  */
 export function startAzure({
   connectionString,
+  authentication,
   resource,
   ratio,
   source,
   otlp,
 }: {
   connectionString: string
+  /** APPLICATIONINSIGHTS_AUTHENTICATION_STRING: an identity signs in. Without it the connection string's key does. */
+  authentication: string | undefined
   resource: Resource
   ratio: number
   source: MetricSource
@@ -43,7 +48,11 @@ export function startAzure({
 }): () => Promise<unknown> {
   process.env.APPLICATION_INSIGHTS_NO_STATSBEAT ??= 'true'
   // No retry files on disk: the file system may be read-only.
-  const exporterOptions = { connectionString, disableOfflineStorage: true }
+  const exporterOptions = {
+    connectionString,
+    disableOfflineStorage: true,
+    ...(authentication ? { credential: identityOf(authentication) } : {}),
+  }
   const ownMetrics = new OwnMetricReader({
     exporter: new AzureMonitorMetricExporter(exporterOptions),
     exportIntervalMillis: exportInterval(),
@@ -65,6 +74,18 @@ export function startAzure({
   })
   restore()
   return shutdownAzureMonitor
+}
+
+/** The identity that `Authorization=AAD;ClientId=...` names, loaded when the first export asks for a token. */
+function identityOf(authentication: string): TokenCredential {
+  const [, clientId] = /;ClientId=(.+)/.exec(authentication) ?? []
+  let credential: Promise<TokenCredential> | undefined
+  return {
+    async getToken(scopes, options) {
+      credential ??= azureCredential(clientId)
+      return (await credential).getToken(scopes, options)
+    },
+  }
 }
 
 /**

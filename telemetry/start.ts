@@ -39,10 +39,11 @@ export function startTelemetry(env: NodeJS.ProcessEnv = process.env): void {
   const ratio = samplingRatio(env)
   const resource = describeService()
   const connectionString = env.APPLICATIONINSIGHTS_CONNECTION_STRING
+  const authentication = env.APPLICATIONINSIGHTS_AUTHENTICATION_STRING
   const otlp = env.OTEL_EXPORTER_OTLP_ENDPOINT ? otlpPipelines(source) : undefined
   // Azure's distribution sets the global API itself, so with both it also runs the OTLP pipelines.
   const stop = connectionString
-    ? startAzure({ connectionString, resource, ratio, source, otlp })
+    ? startAzure({ connectionString, authentication, resource, ratio, source, otlp })
     : startOtlp({ resource, pipelines: otlp! })
   const tracerProvider = trace.getTracerProvider()
   const { all, fastify, tedious } = instrumentations(env)

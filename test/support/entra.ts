@@ -17,10 +17,15 @@ export interface Entra {
 }
 
 /**
- * Gives tokens that live for `seconds`. Each is a user of its own, which the servers forget when it ends:
+ * Gives tokens for `resource` that live for `seconds`. Each is a user of its own, which the servers forget when it ends:
  * they close every connection that is still signed in with it, as Azure does.
  */
-export async function startEntra(t: Teardown, servers: Redis[], seconds: number): Promise<Entra> {
+export async function startEntra(
+  t: Teardown,
+  servers: Redis[],
+  seconds: number,
+  resource = 'https://redis.azure.com',
+): Promise<Entra> {
   const timers = new Set<NodeJS.Timeout>()
   let count = 0
   let failing = false
@@ -42,7 +47,7 @@ export async function startEntra(t: Teardown, servers: Redis[], seconds: number)
   const http = createServer(async (request, response) => {
     const asked = new URL(request.url ?? '', 'http://x').searchParams.get('resource')
     const known = request.headers['x-identity-header'] === 'of-this-test'
-    if (failing || !known || asked !== 'https://redis.azure.com') {
+    if (failing || !known || asked !== resource) {
       return response.writeHead(400, { 'content-type': 'application/json' }).end('{}')
     }
     // The protocol counts in whole seconds.

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
+import { startEntra } from '../support/entra.ts'
 import { databaseReady, startServer } from '../support/process.ts'
 import { until } from '../support/until.ts'
 import { type Envelope, startAzureMonitor } from './collectors.ts'
@@ -92,4 +94,21 @@ t.test('a sample stands for what was left out', async (t) => {
   const requests = azure.items.filter(kind('RequestData'))
   t.equal(requests.length, 1)
   t.match(requests[0], { sampleRate: 50, data: { baseData: { responseCode: '404' } } })
+})
+
+t.test('where keys are refused, the identity of the process signs in', async (t) => {
+  const entra = await startEntra(t, [], 3600, 'https://monitor.azure.com')
+  const azure = await startAzureMonitor(t, (authorization) =>
+    /^Bearer e30\..+\.signature-\d+$/.test(authorization ?? ''),
+  )
+  const server = await startServer(t, {
+    ...azure.env,
+    ...entra.env,
+    AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential',
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: `Authorization=AAD;ClientId=${randomUUID()}`,
+  })
+  await (await fetch(`${server.url}/nowhere`)).text()
+  const sent = (wanted: string) => azure.items.some(kind(wanted))
+  await until('all three signals', () => ['RequestData', 'MessageData', 'MetricData'].every(sent))
+  t.equal(entra.issued(), 1, 'one token for all of them')
 })

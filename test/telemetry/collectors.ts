@@ -38,8 +38,16 @@ async function serve(t: Teardown, server: Server): Promise<number> {
 
 /** Answers what `take` gives for a request's path and (decompressed) body. */
 const receive =
-  (take: (path: string, body: Buffer) => string): RequestListener =>
+  (
+    take: (path: string, body: Buffer) => string,
+    admits: (authorization: string | undefined) => boolean = () => true,
+  ): RequestListener =>
   (request, response) => {
+    if (!admits(request.headers.authorization)) {
+      request.resume()
+      response.writeHead(401).end()
+      return
+    }
     const chunks: Buffer[] = []
     request.on('data', (chunk) => chunks.push(chunk))
     request.on('end', () => {
@@ -88,8 +96,14 @@ export interface Envelope {
   }
 }
 
-/** The ingestion endpoint of Azure Monitor (POST /v2.1/track); it insists on HTTPS, so it has it. */
-export async function startAzureMonitor(t: Teardown) {
+/**
+ * The ingestion endpoint of Azure Monitor (POST /v2.1/track); it insists on HTTPS, so it has it. It takes from
+ * those whose Authorization header it `admits`.
+ */
+export async function startAzureMonitor(
+  t: Teardown,
+  admits?: (authorization: string | undefined) => boolean,
+) {
   const items: Envelope[] = []
   const folder = temporaryFolder(t)
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
@@ -115,7 +129,7 @@ export async function startAzureMonitor(t: Teardown) {
         items.push(...sent)
         const { length } = sent
         return JSON.stringify({ itemsReceived: length, itemsAccepted: length, errors: [] })
-      }),
+      }, admits),
     ),
   )
   const env = watched({

@@ -72,6 +72,11 @@ for (const [name, value, wanted] of [
     'InstrumentationKey=secret',
     'got a value of 25 characters, wants InstrumentationKey=...;IngestionEndpoint=https://...',
   ],
+  [
+    'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
+    'Authorization=Key',
+    'wants Authorization=AAD or Authorization=AAD;ClientId=...',
+  ],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'wants http://HOST:PORT or https://HOST:PORT'],
 ] as const) {
   t.test(`a wrong ${name} is told when the service starts`, async (t) => {
