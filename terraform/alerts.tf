@@ -124,6 +124,7 @@ locals {
 
   query_alerts = {
     failures = {
+      scope       = azurerm_application_insights.main.id
       description = "More than 1 % of the requests failed (5xx), of 20 or more."
       severity    = 1
       limit       = 1
@@ -136,6 +137,7 @@ locals {
     }
 
     p95 = {
+      scope       = azurerm_application_insights.main.id
       description = "The 95th percentile of response time is above ${var.p95_milliseconds} ms."
       severity    = 2
       limit       = var.p95_milliseconds
@@ -147,6 +149,7 @@ locals {
     }
 
     stale-reads = {
+      scope       = azurerm_application_insights.main.id
       description = "The auditor found an answer that the database could not have given. Its only good value is 0."
       severity    = 0
       limit       = 0
@@ -155,6 +158,18 @@ locals {
         | where name == "${local.stale_reads_metric}"
         | summarize value = sum(valueSum)
         | project value
+      KQL
+    }
+
+    log-cap = {
+      scope       = azurerm_log_analytics_workspace.main.id
+      description = "The day's logs are full (log_daily_quota_gb): until tomorrow the alerts above see nothing."
+      severity    = 1
+      limit       = 0
+      query       = <<-KQL
+        _LogOperation
+        | where Category =~ "Ingestion" and Detail contains "OverQuota"
+        | summarize value = count()
       KQL
     }
   }
@@ -166,7 +181,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "service" {
   name                    = "${each.key}-${local.name}"
   resource_group_name     = azurerm_resource_group.main.name
   location                = azurerm_resource_group.main.location
-  scopes                  = [azurerm_application_insights.main.id]
+  scopes                  = [each.value.scope]
   description             = each.value.description
   severity                = each.value.severity
   evaluation_frequency    = "PT5M"

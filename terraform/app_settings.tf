@@ -24,6 +24,9 @@ locals {
     WORKERS                               = var.workers
     APPLICATIONINSIGHTS_CONNECTION_STRING = azurerm_application_insights.main.connection_string
 
+    # The documented form for a user-assigned identity.
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING = "Authorization=AAD;ClientId=${azurerm_user_assigned_identity.app.client_id}"
+
     # The proxies before the app: the platform's front end, and Front Door.
     TRUST_PROXY = var.front_door == null ? "1" : "2"
   }

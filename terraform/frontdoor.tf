@@ -113,11 +113,11 @@ resource "azurerm_cdn_frontdoor_firewall_policy" "main" {
   }
 
   dynamic "managed_rule" {
-    for_each = var.front_door == "Premium" ? { Microsoft_DefaultRuleSet = "2.1", Microsoft_BotManagerRuleSet = "1.1" } : {}
+    for_each = var.front_door == "Premium" ? [["Microsoft_DefaultRuleSet", "2.1"], ["Microsoft_BotManagerRuleSet", "1.1"]] : []
 
     content {
-      type    = managed_rule.key
-      version = managed_rule.value
+      type    = managed_rule.value[0]
+      version = managed_rule.value[1]
       action  = "Block"
     }
   }

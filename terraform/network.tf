@@ -70,7 +70,7 @@ resource "azurerm_network_security_group" "app" {
   }
 
   dynamic "security_rule" {
-    for_each = { Outbound = "Internet", Inbound = "*" }
+    for_each = toset(["Inbound", "Outbound"])
 
     content {
       name                       = "nothing-else-${lower(security_rule.key)}"
@@ -80,7 +80,7 @@ resource "azurerm_network_security_group" "app" {
       protocol                   = "*"
       source_address_prefix      = "*"
       source_port_range          = "*"
-      destination_address_prefix = security_rule.value
+      destination_address_prefix = "*"
       destination_port_range     = "*"
     }
   }
@@ -106,16 +106,20 @@ resource "azurerm_network_security_group" "endpoints" {
     destination_port_ranges    = local.endpoint_ports
   }
 
-  security_rule {
-    name                       = "nothing-else"
-    direction                  = "Inbound"
-    priority                   = 200
-    access                     = "Deny"
-    protocol                   = "*"
-    source_address_prefix      = "*"
-    source_port_range          = "*"
-    destination_address_prefix = "*"
-    destination_port_range     = "*"
+  dynamic "security_rule" {
+    for_each = toset(["Inbound", "Outbound"])
+
+    content {
+      name                       = "nothing-else-${lower(security_rule.key)}"
+      direction                  = security_rule.key
+      priority                   = 200
+      access                     = "Deny"
+      protocol                   = "*"
+      source_address_prefix      = "*"
+      source_port_range          = "*"
+      destination_address_prefix = "*"
+      destination_port_range     = "*"
+    }
   }
 }
 

@@ -11,6 +11,9 @@ resource "azurerm_container_registry" "main" {
   zone_redundancy_enabled       = local.registry_sku == "Premium" && var.zone_redundant
   retention_policy_in_days      = local.registry_sku == "Premium" ? 30 : null
 
+  # Closed, it hands no image on to another registry either; Azure allows that with the public address off alone.
+  export_policy_enabled = !local.registry_private || local.public_access
+
   dynamic "network_rule_set" {
     for_each = local.registry_private ? [var.operator_ips] : []
 

@@ -105,6 +105,17 @@ variable "sql_backup_days" {
   }
 }
 
+variable "sql_maintenance" {
+  description = "When Azure may restart the database: default (17 to 8 o'clock), weekdays (Monday to Thursday, 22 to 6) or weekends (Friday to Sunday, 22 to 6). S0 and S1 have the default alone."
+  type        = string
+  default     = "default"
+
+  validation {
+    condition     = contains(["default", "weekdays", "weekends"], var.sql_maintenance)
+    error_message = "sql_maintenance must be default, weekdays or weekends."
+  }
+}
+
 variable "geo_redundant_backups" {
   description = "Keeps the backups and the uploaded files in the paired region too; a region without a pair needs false."
   type        = bool

@@ -9,6 +9,9 @@ resource "azurerm_mssql_server" "main" {
   minimum_tls_version           = "1.2"
   public_network_access_enabled = local.public_access
 
+  # Defender for SQL, which the alert policy below switches on, scans weekly and keeps its findings itself.
+  express_vulnerability_assessment_enabled = true
+
   # Entra only: there is no SQL login, so no password that could be guessed or leaked.
   azuread_administrator {
     login_username              = var.sql_admin.login
@@ -31,6 +34,11 @@ resource "azurerm_mssql_database" "main" {
   storage_account_type        = local.backup_redundancy
   zone_redundant              = var.zone_redundant && contains(["GP", "BC", "HS"], local.sql_tier)
   tags                        = local.tags
+
+  # Azure names a window by its region: SQL_WestEurope_DB_1. Its own is from 17 to 8 o'clock, every day.
+  maintenance_configuration_name = (
+    var.sql_maintenance == "default" ? "SQL_Default" : "SQL_${replace(local.region_name, " ", "")}_DB_${var.sql_maintenance == "weekdays" ? 1 : 2}"
+  )
 
   # Hyperscale grows by itself, and the sizes by DTU (S1, P2) have fixed steps: Azure's default is right there.
   max_size_gb = contains(["GP", "BC"], local.sql_tier) ? var.sql_max_size_gb : null

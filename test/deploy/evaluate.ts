@@ -124,16 +124,19 @@ function instances(body: Block, key: string, unknown: Map<string, Set<string>>):
 }
 
 function block(body: Block): string {
-  const members = Object.entries(body)
-    .filter(([name]) => name !== 'dynamic')
-    .map(([name, value]) => `"${name}" = ${Array.isArray(value) ? list(value) : toHcl(value)}`)
   const dynamic = (body.dynamic ?? {}) as Record<string, [{ for_each: unknown; content: [Block] }]>
+  const members = Object.entries(body)
+    .filter(([name]) => name !== 'dynamic' && !(name in dynamic))
+    .map(([name, value]) => `"${name}" = ${Array.isArray(value) ? list(value) : toHcl(value)}`)
   for (const [name, [{ for_each: each, content }]] of Object.entries(dynamic)) {
     const one = block(content[0]).replace(
       new RegExp(`\\b${name}\\.(key|value)\\b`, 'g'),
       `${name}_$1`,
     )
-    members.push(`"${name}" = [for ${name}_key, ${name}_value in ${toHcl(each)} : ${one}]`)
+    const fixed = list((body[name] ?? []) as unknown[])
+    members.push(
+      `"${name}" = concat(${fixed}, [for ${name}_key, ${name}_value in ${toHcl(each)} : ${one}])`,
+    )
   }
   return `{\n${members.join('\n')}\n}`
 }

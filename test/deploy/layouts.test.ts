@@ -20,6 +20,15 @@ const isPublic = (all: Evaluated) => ({
   registry: all['azurerm_container_registry.main'].public_network_access_enabled,
 })
 
+/** Each security rule of a group: direction, access, ports. */
+const rulesOf = (group: Evaluated): string[] =>
+  group.security_rule
+    .map(
+      ({ direction, access, ...rule }: Evaluated) =>
+        `${direction} ${access} ${rule.destination_port_ranges ?? rule.destination_port_range} to ${rule.destination_address_prefix}`,
+    )
+    .sort()
+
 /** The public addresses that each part lets in, where it lets in any but those that it names. */
 const letIn = (all: Evaluated) => ({
   sql: Object.values<Evaluated>(all['azurerm_mssql_firewall_rule.operator']).map(
@@ -47,6 +56,39 @@ t.test('by default nothing that holds data is reached from outside', { skip }, a
     t.ok(all['azurerm_private_dns_zone_virtual_network_link.all'][name], 'which the network asks')
   }
   t.equal(all['azurerm_container_registry.main'].sku, 'Premium', 'other tiers have no endpoints')
+})
+
+t.test('from the network nothing is called but what the service needs', { skip }, async (t) => {
+  const all = await evaluate(t, needed)
+  const nothingElse = ['Inbound Deny * to *', 'Outbound Deny * to *']
+  t.strictSame(rulesOf(all['azurerm_network_security_group.app']), [
+    ...nothingElse.slice(0, 1),
+    'Outbound Allow 443,1433,10000,11000-11999 to *',
+    ...nothingElse.slice(1),
+  ])
+  t.strictSame(rulesOf(all['azurerm_network_security_group.endpoints'][0]), [
+    'Inbound Allow 443,1433,10000 to *',
+    ...nothingElse,
+  ])
+})
+
+t.test('a closed registry hands no image on to another one', { skip }, async (t) => {
+  const exports = async (settings: object) =>
+    (await evaluate(t, { ...needed, ...settings }))['azurerm_container_registry.main']
+      .export_policy_enabled
+  t.equal(await exports({}), false)
+  t.equal(await exports(office), true, 'Azure refuses it beside a public address')
+  t.equal(await exports({ registry_sku: 'Standard' }), true, 'and below Premium')
+  t.equal(await exports({ private_network: false, registry_sku: 'Premium' }), true)
+})
+
+t.test('the database restarts when its setting says', { skip }, async (t) => {
+  const window = async (sql_maintenance?: string) =>
+    (await evaluate(t, { ...needed, sql_maintenance }))['azurerm_mssql_database.main']
+      .maintenance_configuration_name
+  t.equal(await window(), 'SQL_Default')
+  t.match(await window('weekdays'), /^SQL_.*_DB_1$/)
+  t.match(await window('weekends'), /^SQL_.*_DB_2$/)
 })
 
 t.test(
@@ -108,10 +150,20 @@ for (const private_network of [true, false]) {
           /^rediss:\/\/[^@]+\?authentication=azure$/,
           'no key anywhere',
         )
+        t.match(
+          app_settings.APPLICATIONINSIGHTS_AUTHENTICATION_STRING,
+          /^Authorization=AAD;ClientId=/,
+        )
         t.equal(app_settings.WORKERS, 'auto')
         t.equal(app.virtual_network_subnet_id, '<azurerm_subnet/app id>')
         t.match(site_config[0], { vnet_route_all_enabled: true, minimum_tls_version: '1.3' })
       }
+      t.match(all['azurerm_role_assignment.app_reports'], {
+        scope: '<azurerm_application_insights/main id>',
+        role_definition_name: 'Monitoring Metrics Publisher',
+      })
+      t.equal(all['azurerm_log_analytics_workspace.main'].local_authentication_enabled, false)
+      t.equal(all['azurerm_mssql_server.main'].express_vulnerability_assessment_enabled, true)
       t.equal(all['azurerm_data_factory.main'].managed_virtual_network_enabled, true)
       t.strictSame(Object.keys(all['azurerm_data_factory_managed_private_endpoint.all']), [
         'blobs',
@@ -140,7 +192,13 @@ t.test('Front Door is the only way in, to both slots', { skip }, async (t) => {
     t.equal(all[name].app_settings.TRUST_PROXY, '2', 'one proxy more')
   }
   const [policy] = all['azurerm_cdn_frontdoor_firewall_policy.main']
-  t.match(policy, { mode: 'Prevention', managed_rule: [{ action: 'Block' }, { action: 'Block' }] })
+  t.match(policy, {
+    mode: 'Prevention',
+    managed_rule: [
+      { type: 'Microsoft_DefaultRuleSet', action: 'Block' },
+      { type: 'Microsoft_BotManagerRuleSet', action: 'Block' },
+    ],
+  })
   const { domain } =
     all['azurerm_cdn_frontdoor_security_policy.main'][0].security_policies[0].firewall[0]
       .association[0]
@@ -203,6 +261,7 @@ for (const [setting, value] of Object.entries({
   tls_minimum: '1.1',
   registry_sku: 'Gold',
   sql_backup_days: 1,
+  sql_maintenance: 'nights',
   platform_limits: { 'redis-cpu': 90 },
   alert_webhooks: { chat: 'http://chat.example.com' },
 })) {

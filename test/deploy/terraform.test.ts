@@ -153,6 +153,29 @@ t.test('the two slots differ in the name they report, and in nothing else', asyn
   t.match(JSON.stringify(app!.sticky_settings), /\["OTEL_SERVICE_NAME"\]/)
 })
 
+/** Types of which Azure, or the provider, takes no tags. */
+const untagged = new Set(
+  `app_service_certificate_binding app_service_custom_hostname_binding cdn_frontdoor_custom_domain
+  cdn_frontdoor_origin cdn_frontdoor_origin_group cdn_frontdoor_route cdn_frontdoor_security_policy
+  consumption_budget_resource_group data_factory_dataset_azure_sql_table data_factory_dataset_delimited_text
+  data_factory_integration_runtime_azure data_factory_linked_service_azure_blob_storage
+  data_factory_linked_service_azure_sql_database data_factory_managed_private_endpoint data_factory_pipeline
+  data_factory_trigger_blob_event federated_identity_credential managed_redis_access_policy_assignment
+  monitor_diagnostic_setting mssql_firewall_rule mssql_server_extended_auditing_policy
+  mssql_server_security_alert_policy mssql_virtual_network_rule role_assignment storage_container
+  storage_management_policy subnet subnet_network_security_group_association`
+    .split(/\s+/)
+    .map((type) => `azurerm_${type}`),
+)
+
+t.test('everything that can have tags has them', async (t) => {
+  for (const [type, named] of Object.entries(resources)) {
+    if (!type.startsWith('azurerm_') || untagged.has(type)) continue
+    for (const [name, [resource]] of Object.entries(named))
+      t.match(resource?.tags, /local\.tags/, `${type}.${name}`)
+  }
+})
+
 t.test('the alert on stale reads looks for the metric that the service exports', async (t) => {
   const sources: string[] = []
   for (const folder of ['telemetry', 'plugins']) {
@@ -170,6 +193,9 @@ async function sourcesIn(at: URL): Promise<URL[]> {
 
 t.test('the longest names still fit what Azure allows', async (t) => {
   const rules: Record<string, RegExp> = {
+    azurerm_application_insights: /^[\w.()-]{0,254}[\w()-]$/,
+    azurerm_cdn_frontdoor_firewall_policy: /^[A-Za-z][A-Za-z0-9]{0,127}$/,
+    azurerm_cdn_frontdoor_profile: /^(?=.{5,64}$)[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]$/,
     azurerm_container_registry: /^[a-zA-Z0-9]{5,50}$/,
     azurerm_data_factory: /^(?=.{3,63}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/,
     azurerm_key_vault: /^(?=.{3,24}$)[a-zA-Z](?!.*--)[a-zA-Z0-9-]*[a-zA-Z0-9]$/,
@@ -177,8 +203,12 @@ t.test('the longest names still fit what Azure allows', async (t) => {
     azurerm_log_analytics_workspace: /^[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]$/,
     azurerm_managed_redis: /^(?=.{3,63}$)(?!.*--)[A-Za-z0-9][A-Za-z0-9-]+[A-Za-z0-9]$/,
     azurerm_mssql_server: /^(?=.{1,63}$)[0-9a-z]([0-9a-z-]*[0-9a-z])?$/,
+    azurerm_network_security_group: /^(?=.{1,80}$)[A-Za-z0-9][\w.-]*\w$/,
+    azurerm_resource_group: /^[\w.()-]{0,89}[\w()-]$/,
     azurerm_service_plan: /^[0-9a-zA-Z-_]{1,60}$/,
     azurerm_storage_account: /^[a-z0-9]{3,24}$/,
+    azurerm_user_assigned_identity: /^[A-Za-z0-9][\w-]{2,127}$/,
+    azurerm_virtual_network: /^(?=.{2,64}$)[A-Za-z0-9][\w.-]*\w$/,
   }
   for (const name of ['abc-de', 'a234567890-234567890']) {
     const full = `${name}-production`.slice(0, name.length + 9)
