@@ -163,7 +163,7 @@ locals {
 
     log-cap = {
       scope       = azurerm_log_analytics_workspace.main.id
-      description = "The day's logs are full (log_daily_quota_gb): until tomorrow the alerts above see nothing."
+      description = "The day's logs are full (log_daily_quota_gb): until tomorrow the alerts on requests and on stale reads see nothing."
       severity    = 1
       limit       = 0
       query       = <<-KQL
