@@ -81,7 +81,11 @@ export function createConnection(options: ConnectionOptions) {
     },
     start: () => void run(),
     /** A command failed; `corrupt`: what is in Redis cannot be read. */
-    lose: (corrupt = false) => interrupt({ type: 'lost', at: runtime.now(), corrupt }),
+    lose(corrupt = false) {
+      // The reset that this asks for is on its way: a write that tries on must not hold it up.
+      if (corrupt && state.mustReset) return
+      interrupt({ type: 'lost', at: runtime.now(), corrupt })
+    },
     /** The socket was closed. */
     close: () => interrupt({ type: 'closed', at: runtime.now() }),
     stop: () => stopped.abort(),

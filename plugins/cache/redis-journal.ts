@@ -179,7 +179,8 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   async function attach(reset: boolean): Promise<boolean> {
     if (client.status !== 'ready') return false
     const name = await dataset()
-    server = (await timed(commands.server())) as string
+    // A server that takes no writes says who it is too: that is no reply for those who wait for their mark.
+    server = (await withTimeout(commands.server(), undefined, runtime)) as string
     owner = `${server}/${name}`
     const epoch = runtime.token()
     const flag = reset ? 'reset' : ''
@@ -191,13 +192,13 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   /**
-   * Notices a failover behind a proxy, which breaks no connection and only changes the identity, and an
-   * outage that nobody else would notice.
+   * Notices a failover behind a proxy, which breaks no connection and only changes the identity, an outage
+   * that nobody else would notice, and a Redis in which no write could be marked.
    */
   async function identify(): Promise<void> {
     tick()
     if (!connection.attached) return
-    const present = await exchange(() => commands.server())
+    const present = await exchange(() => commands.probe())
     if (present !== undefined && present !== server) lose()
   }
 

@@ -139,17 +139,26 @@ local function delete_touched(change)
 end
 `
 
+/** Fails where Redis takes no writes, or where the marks or the journal cannot be written to. */
+const writable = `
+redis.call('HDEL', P .. '@marks', '')
+redis.call('ZREMRANGEBYRANK', P .. '@journal', 0, -${journalLength + 1})
+`
+
 /**
  * Rule 5. ARGV: new epoch, owner (server and data set), length of the store barrier (ms), `reset` or
  * nothing. Returns the clock. Starts a new epoch if there is none, if it belongs to another owner, or
- * if ARGV[4] is `reset`.
+ * if ARGV[4] is `reset`. Fails where no write could be marked.
  */
 const attach = `${common}
 if ARGV[4] == 'reset' then
   redis.call('DEL', KEYS[1], P .. '@server', P .. '@marks', P .. '@c:', P .. '@k:')
 end
 local _, _, _, text = clock()
-if text and redis.call('GET', P .. '@server') == ARGV[2] then return text end
+if text and redis.call('GET', P .. '@server') == ARGV[2] then
+  ${writable}
+  return text
+end
 redis.call('SET', P .. '@server', ARGV[2])
 redis.call('DEL', P .. '@journal')
 redis.call('SET', P .. '@quiet', ARGV[1], 'PX', ARGV[3])
@@ -302,10 +311,17 @@ return answer
  * Returns the identity of the server that holds the slot: it changes with every restart and failover. A
  * managed Redis may hide it; then a failover shows only by the connections that it breaks.
  */
-const server = `
+const identity = `
 local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
 return (string.match(info, 'run_id:(%w+)') or '') .. '-' .. (string.match(info, 'master_replid:(%w+)') or '')
 `
+const server = identity
+
+/**
+ * Rule 8. The same identity, from a server in which a write could be marked. An instance may not use the
+ * cache of another one, though it could read the clock.
+ */
+const probe = `${common}${writable}${identity}`
 
 export const scripts = {
   attach,
@@ -318,4 +334,5 @@ export const scripts = {
   load,
   list,
   server,
+  probe,
 }

@@ -90,6 +90,13 @@ function redisFaults({ world, server: maybe, judge }: Parts, later: Later) {
       server.setFull(true)
       later(lasts, () => server.setFull(false))
     },
+    'redis takes no writes': ({ lasts }) => {
+      server.setReadOnly(true)
+      later(lasts, () => {
+        server.setReadOnly(false)
+        judge.available(world.now)
+      })
+    },
     'redis evicts': () => server.evict(0.5),
     'a value damaged': () => server.damage(),
     'connections cut': () => server.cutAll(),

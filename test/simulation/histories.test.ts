@@ -128,6 +128,20 @@ t.test('a version noted before a failover is not taken for one of the new server
   t.match(lines.map(({ what }) => what).join('\n'), /store "id=1".*-> null/)
 })
 
+t.test(
+  'who only reads notices that Redis takes no writes before one goes on unmarked',
+  async (t) => {
+    const { violations, exceptions, lines } = await run([
+      { at: 2000, kind: 'redis takes no writes', lasts: 4000 },
+      { at: 2010, kind: 'write', instance: 1 },
+      ...readsOf(0, 2000, 9000),
+    ])
+    t.same(violations, [])
+    t.equal(exceptions.size, 0, 'no read was stale')
+    t.match(lines.map(({ what }) => what).join('\n'), /write 2 is done {"placed":false/)
+  },
+)
+
 t.test('exception 1: a writer that alone cannot reach Redis', async (t) => {
   const { violations, exceptions } = await run([
     { at: 2000, kind: 'a link stalled', instance: 1, lasts: 6000 },

@@ -53,6 +53,11 @@ const subtle: Record<string, Wrapper> = {
     "if text and redis.call('GET', P .. '@server') == ARGV[2] then",
     'if text then',
   ),
+  'an instance does not ask whether Redis takes writes': {
+    module: 'plugins/cache/scripts.ts',
+    name: 'scripts',
+    wrap: (original: typeof Scripts) => ({ ...original, probe: original.server }),
+  },
   'a mark has no entry': script('mark', 'append(ARGV[2], ARGV[4])', ''),
   'a mark is removed and no entry appended': script('finish', 'append(ARGV[2], ARGV[3])', ''),
   'open marks do not keep from storing': script(

@@ -57,6 +57,7 @@ export const faultKinds = [
   'the database fails',
   'the database freezes',
   'commits stall',
+  'redis takes no writes',
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]

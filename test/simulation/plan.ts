@@ -2,7 +2,7 @@ import type { DatabaseKind } from './database.ts'
 import { keys } from './instance.ts'
 import { type FaultKind, faultKinds, type Operation, type OperationKind } from './operation.ts'
 import { createRandom, type Random } from './random.ts'
-import { parting, returning, scene, sleeping } from './scene.ts'
+import { parting, refusing, returning, scene, sleeping } from './scene.ts'
 
 /** How long a message travels: its mean, how often it is slow, and how long then at most. */
 export interface Latency {
@@ -41,6 +41,9 @@ const losing: FaultKind[] = [
   'connections cut',
 ]
 
+/** Those that come by chance. */
+const usualFaults = faultKinds.filter((kind) => kind !== 'redis takes no writes')
+
 /** How long a fault may last, in milliseconds; those that are not here are over at once. */
 const durations: Partial<Record<FaultKind, [number, number]>> = {
   'redis restarted empty': [0, 2500],
@@ -56,6 +59,7 @@ const durations: Partial<Record<FaultKind, [number, number]>> = {
   'the database fails': [20, 1500],
   'the database freezes': [20, 4000],
   'commits stall': [20, 3000],
+  'redis takes no writes': [100, 5000],
 }
 
 export interface PlanOptions {
@@ -82,6 +86,7 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
   const operations = operationsOf(random, { dangers, count, steps })
   addPartings(seed, operations, count)
   addOutages(seed, operations, count)
+  if (redis && faults === undefined) addRefusal(seed, operations, count)
   operations.sort((a, b) => a.at - b.at)
   return {
     ...{ seed, instances: count, redis, operations, length: operations.at(-1)!.at + 300 },
@@ -98,8 +103,8 @@ export function planOf(seed: number, { instances, faults, steps }: PlanOptions):
 function dangersOf(random: Random, redis: boolean, faults?: readonly FaultKind[]): Dangers {
   const single = faults !== undefined || random.chance(0.35)
   const some = random.pick([0.1, 0.3])
-  const one = random.chance(0.5) ? random.pick(losing) : random.pick(faultKinds)
-  const chosen = single ? [one] : faultKinds.filter(() => random.chance(some))
+  const one = random.chance(0.5) ? random.pick(losing) : random.pick(usualFaults)
+  const chosen = single ? [one] : usualFaults.filter(() => random.chance(some))
   const kinds = [...(faults ?? chosen)].filter(
     (kind) => redis || !/redis|link|connec|value/.test(kind),
   )
@@ -173,6 +178,16 @@ function addOutages(seed: number, operations: Operation[], count: number): void 
     if (which < 0.3) operations.push(...sleeping(random, outage, count))
     else if (which < 0.6) operations.push(...returning(random, outage, count))
   }
+}
+
+/** In some worlds Redis takes no writes for a time, in which nothing else happens. */
+function addRefusal(seed: number, operations: Operation[], count: number): void {
+  const random = createRandom(5 * seed)
+  if (count < 2 || !random.chance(0.1)) return
+  const refusal = refusing(random, Math.max(1300, random.pick(operations).at), count)
+  const { at, lasts } = refusal.find(({ kind }) => kind === 'redis takes no writes')!
+  const others = operations.filter((one) => one.at < at - 200 || one.at > at + lasts + 200)
+  operations.splice(0, Infinity, ...others, ...refusal)
 }
 
 const latencyOf = (random: Random, means: number[]): Latency => ({

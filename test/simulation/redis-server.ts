@@ -26,6 +26,10 @@ const ofKeys = new Set(['DEL', 'UNLINK', 'EXISTS'])
 /** Scripts without this flag are refused by a server whose memory is full. */
 const allowedWhenFull = /^#!lua .*allow-oom/
 
+/** What may write, for a server that takes no writes: these scripts as a whole, and these commands. */
+const mayWrite = /^#!lua /
+const writing = /^(SET|DEL|UNLINK|HSET|HDEL|ZADD|ZREM)/i
+
 /**
  * One Redis as its clients see it, with all that can happen to it: a restart that forgets, a restart from
  * an old snapshot, a failover to a replica that lacks the last commands.
@@ -38,6 +42,7 @@ export function createRedisServer(world: World) {
   let generation = 1
   let up = true
   let full = false
+  let readOnly = false
   const connections = new Set<ServerConnection>()
   const listeners: ((command: Command, reply: Reply) => void)[] = []
   const senders: ((command: Command) => void)[] = []
@@ -74,6 +79,9 @@ export function createRedisServer(world: World) {
       const { name, script, keys, argv } = command
       if (full && script !== undefined && !allowedWhenFull.test(script)) {
         throw new LuaError("OOM command not allowed when used memory > 'maxmemory'.")
+      }
+      if (readOnly && (script === undefined ? writing.test(name) : mayWrite.test(script))) {
+        throw new LuaError('NOREPLICAS Not enough good replicas to write.')
       }
       const reply = script ? evaluate(script, run, keys, argv) : run(name, [...keys, ...argv])
       for (const listener of listeners) listener(command, reply)
@@ -141,6 +149,10 @@ export function createRedisServer(world: World) {
     },
     setFull(on: boolean): void {
       full = on
+    },
+    /** As with a disk that is full, or with too few replicas. */
+    setReadOnly(on: boolean): void {
+      readOnly = on
     },
     /** Drops some of the keys that have a TTL, as a `volatile-*` policy may. */
     evict(part: number): void {

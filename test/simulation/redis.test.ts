@@ -97,6 +97,7 @@ function randomScript(random: Random, at: { position: number; token: string }): 
     load: [key],
     list: [random.pick([1, 10])],
     server: [],
+    probe: [],
   }
   const script = random.pick(Object.keys(given) as (keyof typeof scripts)[])
   return { script, name: script, given: given[script].map(String) }

@@ -142,3 +142,23 @@ export function returning(random: Random, { at, lasts }: Operation, count: numbe
     })),
   ]
 }
+
+/** A time in which Redis can be read and takes no writes: those who only read have to notice too. */
+export function refusing(random: Random, at: number, count: number): Operation[] {
+  const lasts = random.between(100, random.pick([1500, 5000]))
+  const reader = random.below(count)
+  const writer = (reader + 1 + random.below(count - 1)) % count
+  const row = 1 + random.below(3)
+  const base = { instance: reader, key: `id=${row}`, row, lasts: 0 }
+  return [
+    { ...base, kind: 'read', at: at - random.between(30, 150) },
+    { ...base, kind: 'redis takes no writes', at, lasts },
+    {
+      ...{ ...base, kind: 'write', at: at + random.between(-5, random.pick([50, lasts])) },
+      instance: writer,
+    },
+    ...Array.from({ length: 20 }, () => ({
+      ...{ ...base, kind: 'read' as const, at: at + random.between(0, lasts + 2500) },
+    })),
+  ]
+}

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { createConnection } from '../../../plugins/cache/connection.ts'
 import {
   type ConnectionEvent,
   type ConnectionState,
@@ -6,6 +8,8 @@ import {
   type Phase,
   transition,
 } from '../../../plugins/cache/connection-state.ts'
+import { systemRuntime } from '../../../plugins/cache/runtime.ts'
+import { until } from '../../support/until.ts'
 
 const lost: ConnectionEvent = { type: 'lost', at: 50, corrupt: false }
 const closed: ConnectionEvent = { type: 'closed', at: 50 }
@@ -89,4 +93,28 @@ t.test('the time of a loss is that of the end of use', async (t) => {
   const down = after(attached, drained, lost)
   t.equal(down.lostAt, 50)
   t.equal(transition(down, { ...lost, at: 90 } as ConnectionEvent).lostAt, 50)
+})
+
+t.test('writes that meet damage again and again do not hold up the reset', async (t) => {
+  const resets: boolean[] = []
+  let damaged = true
+  const connection = createConnection({
+    attach: async (reset) => {
+      resets.push(reset)
+      await sleep(30)
+      if (reset) damaged = false
+      return !damaged
+    },
+    drain: async () => true,
+    settleDelay: 1,
+    retryDelay: 40,
+    runtime: systemRuntime,
+    onChange: () => {},
+  })
+  t.teardown(() => connection.stop())
+  const writes = setInterval(() => damaged && connection.lose(true), 10)
+  t.teardown(() => clearInterval(writes))
+  connection.start()
+  await until('it is in use', () => connection.open)
+  t.ok(resets.includes(true))
 })

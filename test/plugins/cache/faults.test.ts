@@ -149,6 +149,36 @@ t.test('damage to the journal itself makes the cache begin anew', async (t) => {
   }
 })
 
+t.test('a Redis that takes no writes is not used, by those who only read either', async (t) => {
+  const redis = await startRedis(t)
+  const [one, other] = await startInstances(t, redis, 2)
+  for (const app of [one!, other!]) await get(app, list)
+  await redis.client.config('SET', 'min-replicas-to-write', 1)
+  const reading = new AbortController()
+  const seen: { at: number; titles: string[] }[] = []
+  const reads = (async () => {
+    while (!reading.signal.aborted && seen.length < 5000) {
+      const at = performance.now()
+      seen.push({ at, titles: titlesOf((await get(other!, list)).body) })
+      await sleep(2)
+    }
+  })()
+  const written = await write(one!, 'POST', '/v1/animes', title('Unmarked'))
+  const answered = performance.now()
+  t.equal(written.status, 201)
+  t.match(written.cache, 'detail=invalidation-deferred')
+  await until('it was read after', () => seen.filter(({ at }) => at > answered).length > 50)
+  reading.abort()
+  await reads
+  const after = seen.filter(({ at }) => at > answered)
+  t.ok(
+    after.every(({ titles }) => titles.includes('Unmarked')),
+    'no read after the answer is stale',
+  )
+  await redis.client.config('SET', 'min-replicas-to-write', 0)
+  for (const app of [one!, other!]) await cacheInUse(app)
+})
+
 t.test('a full Redis drops answers, never what makes them right', async (t) => {
   const policy = ['--maxmemory-policy', 'volatile-lru']
   const redis = await startRedis(t, ['--maxmemory', '4mb', ...policy])
