@@ -14,15 +14,17 @@ import { type MssqlSettings, parseMssqlUrl } from './mssql-url.ts'
 const type = (name: string) => sql.raw(name)
 
 /**
- * Locks are named by the database: Babelfish has one space of names for all databases of a server.
- *
- * Taken before any row is: whoever writes words reads what is there first. Waits as long as a statement
- * may take.
+ * Takes a lock until the transaction ends, and sets `@held`: below 0 it could not be had in `timeout` ms, or with -1 as
+ * long as a statement may take. Named by the database: Babelfish has one space of names for all of a server.
  */
-export const lockWords = `declare @words int, @words_lock nvarchar(255) = concat('search_words of ', db_name())
-    exec @words = sp_getapplock @Resource = @words_lock, @LockMode = 'Exclusive',
-      @LockOwner = 'Transaction', @LockTimeout = -1
-    if @words < 0 throw 51003, 'another write holds the words of search', 1`
+export const appLock = (name: string, timeout = -1) =>
+  `declare @held int, @lock nvarchar(255) = concat('${name} of ', db_name())
+    exec @held = sp_getapplock @Resource = @lock, @LockMode = 'Exclusive',
+      @LockOwner = 'Transaction', @LockTimeout = ${timeout}`
+
+/** Taken before any row is: whoever writes words reads what is there first. */
+export const lockWords = `${appLock('search_words')}
+    if @held < 0 throw 51003, 'another write holds the words of search', 1`
 
 export const mssql: Dialect = {
   name: 'mssql',
@@ -61,10 +63,8 @@ export const mssql: Dialect = {
   lockSchema: async (trx) => {
     const held = 'another process is changing the schema'
     await sql`
-      declare @lock_result int, @lock_name nvarchar(255) = concat('anime-api schema of ', db_name())
-      exec @lock_result = sp_getapplock @Resource = @lock_name, @LockMode = 'Exclusive',
-        @LockOwner = 'Transaction', @LockTimeout = -1
-      if @lock_result < 0 throw 51000, ${sql.lit(held)}, 1`
+      ${sql.raw(appLock('anime-api schema'))}
+      if @held < 0 throw 51000, ${sql.lit(held)}, 1`
       .execute(trx)
       .catch((cause) => {
         throw cause instanceof Fault && cause.kind === 'timeout'

@@ -12,7 +12,7 @@ import {
 } from '../../catalogue/columns.ts'
 import { maxSortTitle, sortTitle } from '../../catalogue/words.ts'
 import { OutcomeUnknown } from '../dialects/dialect.ts'
-import { lockWords } from '../dialects/mssql.ts'
+import { appLock, lockWords } from '../dialects/mssql.ts'
 import {
   authenticationOf,
   closeConnection,
@@ -169,9 +169,7 @@ function firstOfEach(): (id: number) => boolean {
 async function lockOut(connection: Connection): Promise<void> {
   const { rows } = await batch<{ held: number }>(
     connection,
-    `declare @held int, @name nvarchar(255) = concat('import_animes of ', db_name())
-     exec @held = sp_getapplock @Resource = @name, @LockMode = 'Exclusive',
-       @LockOwner = 'Transaction', @LockTimeout = ${lockTimeout}
+    `${appLock('import_animes', lockTimeout)}
      select @held as held`,
   )
   if (rows[0]!.held < 0) throw new ImportError('another process holds the database')

@@ -505,10 +505,10 @@ exports[`test/db/mssql-sql.test.ts > TAP > migrations > lock 1`] = `
 
 begin
 ;
-declare @lock_result int, @lock_name nvarchar(255) = concat('anime-api schema of ', db_name())
-exec @lock_result = sp_getapplock @Resource = @lock_name, @LockMode = 'Exclusive',
+declare @held int, @lock nvarchar(255) = concat('anime-api schema of ', db_name())
+exec @held = sp_getapplock @Resource = @lock, @LockMode = 'Exclusive',
 @LockOwner = 'Transaction', @LockTimeout = -1
-if @lock_result < 0 throw 51000, 'another process is changing the schema', 1
+if @held < 0 throw 51000, 'another process is changing the schema', 1
 ;
 commit
 
@@ -920,10 +920,10 @@ exports[`test/db/mssql-sql.test.ts > TAP > writes > insert 1`] = `
 
 begin
 ;
-declare @words int, @words_lock nvarchar(255) = concat('search_words of ', db_name())
-exec @words = sp_getapplock @Resource = @words_lock, @LockMode = 'Exclusive',
+declare @held int, @lock nvarchar(255) = concat('search_words of ', db_name())
+exec @held = sp_getapplock @Resource = @lock, @LockMode = 'Exclusive',
 @LockOwner = 'Transaction', @LockTimeout = -1
-if @words < 0 throw 51003, 'another write holds the words of search', 1
+if @held < 0 throw 51003, 'another write holds the words of search', 1
 ;
 insert into "animes" ("title", "type", "year", "score", "episodes", "genres", "source_id", "sort_title") output "inserted"."id" values (@1, @2, @3, @4, @5, @6, @7, @8)
 -- string, string, object, number, number, string, object, string
@@ -949,10 +949,10 @@ exports[`test/db/mssql-sql.test.ts > TAP > writes > lock 1`] = `
 
 begin
 ;
-declare @words int, @words_lock nvarchar(255) = concat('search_words of ', db_name())
-exec @words = sp_getapplock @Resource = @words_lock, @LockMode = 'Exclusive',
+declare @held int, @lock nvarchar(255) = concat('search_words of ', db_name())
+exec @held = sp_getapplock @Resource = @lock, @LockMode = 'Exclusive',
 @LockOwner = 'Transaction', @LockTimeout = -1
-if @words < 0 throw 51003, 'another write holds the words of search', 1
+if @held < 0 throw 51003, 'another write holds the words of search', 1
 update animes set type = type where id = @1
 select "id", "title", "type", "year", "score", "episodes", "genres" from animes where id = @2
 -- number, number
