@@ -3,6 +3,7 @@ import { sortTitle } from '../../catalogue/words.ts'
 import type { StageOptions } from './import.ts'
 import { earlierRow, severalTitles } from './left-out.ts'
 import { type Reply, storedColumns } from './sqlite.ts'
+import { merger } from './sqlite-merge.ts'
 import type { ImportedWords } from './sqlite-words.ts'
 
 /** A row without a `source_id`: its `storedColumns`, and where it stands in its batch. */
@@ -45,7 +46,7 @@ export function naturalLoader(db: DatabaseSync, options: Options) {
   )
   const clear = db.prepare('delete from unnamed')
   const identify = existing === 0 ? () => [] : identifier(db, hasSourceIds, natural)
-  const merge = merger(db, given, changed, words)
+  const merge = merger(db, { table: 'unnamed', on: 'b.known = a.id', given, changed, words })
   const titleAt = storedColumns.indexOf('title')
   const sortTitleAt = storedColumns.indexOf('sort_title')
   const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
@@ -118,30 +119,5 @@ function identifier(db: DatabaseSync, hasSourceIds: boolean, natural: Options['n
     oneEach.run()
     keep.run()
     return left
-  }
-}
-
-/** Changes the titles that are known and differ, and gives how many. */
-function merger(db: DatabaseSync, given: Options['given'], changed: string, words: ImportedWords) {
-  const joined = 'animes a join unnamed b on b.known = a.id'
-  const dropGenres = db.prepare(
-    `delete from anime_genres where anime_id in (select a.id from ${joined} where a.genres <> b.genres)`,
-  )
-  const addGenres = db.prepare(
-    `insert into anime_genres (genre, anime_id)
-     select g.value, a.id from ${joined}, json_each(b.genres) g where a.genres <> b.genres`,
-  )
-  const update = db.prepare(
-    `update animes as a set (${given}, sort_title) = (${given.map((name) => `b.${name}`)}, b.sort_title)
-     from unnamed b where b.known = a.id and ${changed}`,
-  )
-  const changeWords = words.changer(joined, given)
-  return (): number => {
-    changeWords()
-    if (given.includes('genres')) {
-      dropGenres.run()
-      addGenres.run()
-    }
-    return Number(update.run().changes)
   }
 }

@@ -12,6 +12,7 @@ import {
   type Start,
   storedColumns,
 } from './sqlite.ts'
+import { merger } from './sqlite-merge.ts'
 import { type NaturalRow, naturalLoader } from './sqlite-natural.ts'
 import { importedWords } from './sqlite-words.ts'
 
@@ -167,35 +168,23 @@ function setSortTitles(
 function merge() {
   const insertBatch = rowInsert('batch', storedColumns)
   const clearBatch = db.prepare('delete from batch')
-  const joined = 'animes a join batch b on b.source_id = a.source_id'
-  const hasGenres = given.includes('genres')
-  const dropGenres = db.prepare(
-    `delete from anime_genres where anime_id in (select a.id from ${joined} where a.genres <> b.genres)`,
-  )
-  const addGenres = db.prepare(
-    `insert into anime_genres (genre, anime_id)
-     select g.value, a.id from ${joined}, json_each(b.genres) g where a.genres <> b.genres`,
-  )
-  const update = db.prepare(
-    `update animes as a set (${given}, sort_title) = (${given.map((name) => `b.${name}`)}, b.sort_title)
-     from batch b where b.source_id = a.source_id and ${changed}`,
-  )
+  const update = merger(db, {
+    table: 'batch',
+    on: 'b.source_id = a.source_id',
+    given,
+    changed,
+    words,
+  })
   const add = db.prepare(
     `insert into animes (${names}) select ${names} from batch b
      where not exists (select 1 from animes a where a.source_id = b.source_id) order by b.rowid`,
   )
-  const changeWords = words.changer(joined, given)
   const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
   return (values: SQLInputValue[]): number => {
     clearBatch.run()
     setSortTitles(values, sortTitle)
     insertBatch(values)
-    changeWords()
-    if (hasGenres) {
-      dropGenres.run()
-      addGenres.run()
-    }
-    const updated = Number(update.run().changes)
+    const updated = update()
     counts.changed += updated
     counts.unchanged -= updated
     const last = Number(lastId.get()!.id)
