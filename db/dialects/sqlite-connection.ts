@@ -1,5 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
 
+/** The `errcode` when another connection holds the lock (https://sqlite.org/rescode.html#busy). */
+export const busy = 5
+
 /** One tuned connection to the file at `path`. */
 export function openConnection(path: string): DatabaseSync {
   const connection = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: 5000 })
@@ -16,4 +19,18 @@ export function openReadOnly(path: string): DatabaseSync {
   const connection = new DatabaseSync(path, { readOnly: true, timeout: 1000 })
   connection.exec('pragma cache_size = -4096')
   return connection
+}
+
+/** Prepares each text once; with more than `limit` texts it begins anew. */
+export function statementCache<T>(prepare: (text: string) => T, limit = 200): (text: string) => T {
+  const prepared = new Map<string, T>()
+  return (text) => {
+    let statement = prepared.get(text)
+    if (statement === undefined) {
+      if (prepared.size >= limit) prepared.clear()
+      statement = prepare(text)
+      prepared.set(text, statement)
+    }
+    return statement
+  }
 }

@@ -10,11 +10,10 @@ import {
 } from 'kysely'
 import { createLine } from '../reads/line.ts'
 import { DatabaseUnavailable } from './dialect.ts'
+import { busy } from './sqlite-connection.ts'
 
 /** Milliseconds that a statement outside of a transaction waits for another process. */
 const statementTimeout = 250
-
-const busy = 5 // https://sqlite.org/rescode.html#busy
 
 /**
  * SQLite's dialect for the writing connection. A transaction takes the write lock when it begins, not at its

@@ -6,7 +6,7 @@ import { logQuery } from '../query-log.ts'
 import { openReaders, type ReaderOptions } from '../reads/threads.ts'
 import type { Schema } from '../schema.ts'
 import type { Database, Dialect } from './dialect.ts'
-import { openConnection } from './sqlite-connection.ts'
+import { openConnection, statementCache } from './sqlite-connection.ts'
 import { writingDialect } from './sqlite-writer.ts'
 
 const type = (name: string) => sql.raw(name)
@@ -84,25 +84,11 @@ export function openSqlite(path: string, options: SqliteOptions = {}): Database 
   }
 }
 
-/** How many prepared statements a connection keeps. */
-const keptStatements = 200
-
 /** What Kysely's SqliteDialect asks of better-sqlite3, given by `node:sqlite`. */
-function adapt(connection: DatabaseSync): SqliteDatabase {
-  const prepared = new Map<string, ReturnType<typeof wrap>>()
-  return {
-    close: () => connection.close(),
-    prepare(text) {
-      let statement = prepared.get(text)
-      if (statement === undefined) {
-        if (prepared.size >= keptStatements) prepared.clear()
-        statement = wrap(connection.prepare(text))
-        prepared.set(text, statement)
-      }
-      return statement
-    },
-  }
-}
+const adapt = (connection: DatabaseSync): SqliteDatabase => ({
+  close: () => connection.close(),
+  prepare: statementCache((text) => wrap(connection.prepare(text))),
+})
 
 /**
  * Rows come as arrays and are made objects here: `node:sqlite` makes objects that are slow to make and

@@ -1,4 +1,5 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import { statementCache } from '../dialects/sqlite-connection.ts'
 import { textOf } from '../reads/sql.ts'
 import { createWordChanges } from '../search/entries.ts'
 import type { RunSql } from '../search/rows.ts'
@@ -10,17 +11,15 @@ const entriesAtATime = 1_000_000
 /** The words of an import, gathered and written on its own connection. */
 export function importedWords(db: DatabaseSync) {
   const changes = createWordChanges()
-  const statements = new Map<string, StatementSync>()
+  const prepare = (text: string) => {
+    const statement = db.prepare(text)
+    statement.setReturnArrays(true)
+    return statement
+  }
+  const kept = statementCache(prepare, 20)
   const run: RunSql = (statement) => {
     const text = textOf(statement, () => '?')
-    let prepared = statements.get(text)
-    if (prepared === undefined) {
-      prepared = db.prepare(text)
-      prepared.setReturnArrays(true)
-      // Those of full size are the ones that come again.
-      if (statements.size < 20) statements.set(text, prepared)
-    }
-    return prepared.all(...(statement.values as SQLInputValue[])) as never
+    return kept(text).all(...(statement.values as SQLInputValue[])) as never
   }
   const titlesAfter = db.prepare('select id, title, score from animes where id > ?')
 

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { stagedColumns } from '../../catalogue/columns.ts'
+import { busy } from '../dialects/sqlite-connection.ts'
 import { ImportError } from './errors.ts'
 import type { BatchRow, ImportSummary, OpenStage, Stage, StageOptions } from './import.ts'
 
@@ -117,8 +118,6 @@ function conversation(worker: Worker): Ask {
     return answer.promise
   }
 }
-
-const busy = 5 // https://sqlite.org/rescode.html#busy
 
 function errorOf({ message, errcode }: NonNullable<Reply['error']>): Error {
   if (errcode === busy) return new ImportError('another process holds the database')

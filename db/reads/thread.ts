@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { openReadOnly } from '../dialects/sqlite-connection.ts'
+import { openReadOnly, statementCache } from '../dialects/sqlite-connection.ts'
 import { lowerPriority } from '../lower-priority.ts'
 import type { QueryTiming } from '../query-log.ts'
 import { runRead, type StreamedRead } from './read.ts'
@@ -19,9 +19,6 @@ const { path, bounds } = workerData as ThreadData
 
 lowerPriority()
 
-/** How many prepared statements a connection keeps. */
-const keptStatements = 200
-
 interface Connection extends ReadSession {
   readonly database: DatabaseSync
   /** Told of each statement, while a read wants it. */
@@ -30,21 +27,12 @@ interface Connection extends ReadSession {
 
 function connect(): Connection {
   const database = openReadOnly(path)
-  const prepared = new Map<string, StatementSync>()
   const prepare = (text: string) => {
     const statement = database.prepare(text)
     statement.setReturnArrays(true)
     return statement
   }
-  const kept = (text: string) => {
-    let statement = prepared.get(text)
-    if (statement === undefined) {
-      if (prepared.size >= keptStatements) prepared.clear()
-      statement = prepare(text)
-      prepared.set(text, statement)
-    }
-    return statement
-  }
+  const kept = statementCache(prepare)
   const connection: Connection = {
     database,
     bounds,
