@@ -10,7 +10,7 @@ import {
   sourceId,
   type TextColumn,
 } from '../../catalogue/columns.ts'
-import { ListError, type ListRules, readList, unknownMark } from './lists.ts'
+import { ListError, type ListRules, readList, strictUnknown, unknownMark } from './lists.ts'
 import { rewriterOf, type SpellingRules } from './spellings.ts'
 
 /** Why a row cannot be taken: the file's column at fault, its text, and what was wrong with it. */
@@ -89,7 +89,6 @@ function remember(clean: Clean): Clean {
   }
 }
 
-const unknown = /^(\?|unknown|n\/a|none|null|nan)?$/i
 const wholeNumber = /^-?\d{1,10}(\.0+)?$/
 const zero = /^0+(\.0+)?$/
 
@@ -124,14 +123,14 @@ function cleanText({ file, maxLength }: TextColumn, text: string, { exact }: Cel
 
 function cleanChoice(facts: ChoiceColumn, text: string): unknown {
   const value = text.trim().toUpperCase()
-  if (unknown.test(value)) return facts.unknown
+  if (strictUnknown.test(value)) return facts.unknown
   if (facts.choices.includes(value)) return value
   throw new RowError(facts.file, text, `not one of ${facts.choices.join(', ')}`)
 }
 
 function cleanInteger(facts: IntegerColumn, text: string): unknown {
   const value = text.trim()
-  if (unknown.test(value) || (facts.zeroIsUnknown && zero.test(value))) return facts.unknown
+  if (strictUnknown.test(value) || (facts.zeroIsUnknown && zero.test(value))) return facts.unknown
   const number = Number(value)
   const { minimum, maximum, file } = facts
   if (!wholeNumber.test(value) || number < minimum || number > maximum) {
@@ -142,7 +141,7 @@ function cleanInteger(facts: IntegerColumn, text: string): unknown {
 
 function cleanDecimal({ file, minimum, maximum, ...facts }: DecimalColumn, text: string): unknown {
   const value = text.trim()
-  if (unknown.test(value)) return facts.unknown
+  if (strictUnknown.test(value)) return facts.unknown
   const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
   if (!(number >= minimum && number <= maximum)) {
     const more = /%$/.test(value) || number > maximum ? ' (--scale says what it is out of)' : ''

@@ -17,6 +17,9 @@ export interface ListRules {
   blanks?: boolean
 }
 
+/** What the files of the original have for an unknown value. */
+export const strictUnknown = /^(\?|unknown|n\/a|none|null|nan)?$/i
+
 /** What people write where they do not know a value. */
 export const unknownMark =
   /^(\?+|[-–—]+|unknown|n\/?a|none|null|nan|nil|undefined|tb[acd]|not available|not (yet )?aired( yet)?|none found(, add some)?|add some|no data|desconocid[oa]|desconhecid[oa]|inconnu|unbekannt|sconosciuto|不明|未定|未知)?$/i
@@ -50,8 +53,6 @@ export function readList(text: string, rules: ListRules = {}): string[] {
   if (opensQuoted.test(inner)) return literalNames(inner, rules).map(decoded)
   return bareNames(decodeHTML(inner), rules)
 }
-
-const strictUnknown = /^(\?|unknown|n\/a|none|null|nan)?$/i
 
 const isUnknown = (text: string, { strict }: ListRules) =>
   (strict ? strictUnknown : unknownMark).test(text)

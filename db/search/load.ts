@@ -8,7 +8,7 @@ import {
   type WordChange,
   withSpan,
 } from './entries.ts'
-import type { WordBlocks } from './match.ts'
+import { concatenate, type WordBlocks } from './match.ts'
 import type { RunSql } from './rows.ts'
 
 /** A term, or the word that stands for it: all of that, not its beginning. */
@@ -74,7 +74,10 @@ async function loadWords(run: RunSql, asked: Asked): Promise<WordBlocks[]> {
 async function loadRun(run: RunSql, text: string): Promise<WordBlocks[]> {
   return followed(text, async (pair) => {
     const words = await loadWords(run, { text: pair, cjk: true, exact: true })
-    return concatenate(words.flatMap(({ blocks }) => blocks))
+    return concatenate(
+      words.flatMap(({ blocks }) => blocks),
+      Int32Array,
+    )
   })
 }
 
@@ -92,16 +95,6 @@ async function followed(
   const span = pairs.length + 1
   const whole = begun!.map((value, at) => (at % entrySize === 0 ? value : withSpan(value, span)))
   return [{ whole: true, blocks: [whole] }]
-}
-
-function concatenate(blocks: Int32Array[]): Int32Array {
-  const whole = new Int32Array(blocks.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const block of blocks) {
-    whole.set(block, at)
-    at += block.length
-  }
-  return whole
 }
 
 /** The entries of `begun` with one of `next` in the same title, `distance` positions on. */

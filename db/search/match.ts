@@ -38,7 +38,7 @@ function inWindows(
   let lowest = 0
   for (;;) {
     lowest = nextId(blocks, lowest)
-    if (lowest === Infinity) return concatenate(found)
+    if (lowest === Infinity) return concatenate(found, Float64Array)
     found.push(keysIn(terms, lowest))
     lowest += windowSize
   }
@@ -68,9 +68,13 @@ function nextId(blocks: Int32Array[], lowest: number): number {
   return next
 }
 
-function concatenate(parts: Float64Array[]): Float64Array {
+/** The parts one after the other; a single one is given as it is. */
+export function concatenate<T extends Float64Array | Int32Array>(
+  parts: T[],
+  TypedArray: new (length: number) => T,
+): T {
   if (parts.length === 1) return parts[0]!
-  const whole = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0))
+  const whole = new TypedArray(parts.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   for (const part of parts) {
     whole.set(part, at)
