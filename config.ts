@@ -29,7 +29,11 @@ export const ConfigSchema = Type.Object(
       wanted: 'sqlite:PATH or mssql://USER:PASSWORD@HOST:PORT/DATABASE',
     }),
     REDIS_URL: Type.Optional(
-      Type.String({ pattern: '^rediss?://.+$', wanted: 'redis://HOST:PORT or rediss://HOST:PORT' }),
+      Type.String({
+        format: 'redis',
+        wanted:
+          'redis://HOST:PORT or rediss://HOST:PORT (in a password write / as %2F, # as %23, @ as %40)',
+      }),
     ),
     CACHE_TTL: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 3600 }),
     CACHE_MAX_BYTES: Type.Integer({ minimum: 1_048_576, default: 268_435_456 }),
@@ -87,7 +91,12 @@ export const ConfigSchema = Type.Object(
     ),
     CORS_ORIGIN: Type.Optional(Type.String()),
     RATE_LIMIT_MAX: Type.Optional(Type.Integer({ minimum: 1 })),
-    TRUST_PROXY: Type.Optional(Type.String()),
+    TRUST_PROXY: Type.Optional(
+      Type.String({
+        format: 'proxies',
+        wanted: 'a number of proxies, their addresses with commas, false, or true',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -114,6 +123,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env): Config {
     coerceTypes: true,
     verbose: true,
     strict: false,
+    formats: { redis: isRedis, proxies: isProxyTrust },
     // The schema is ours, and compiling the one that checks it takes longer than compiling it.
     validateSchema: false,
     meta: false,
@@ -167,13 +177,6 @@ function findConflict(config: Config): string | undefined {
     const value = config[name as keyof typeof maxTimes]
     if (inSeconds(value) > inSeconds(max)) return `${name}: got "${value}", wants ${max} or less`
   }
-  const unparsable = config.REDIS_URL?.split(',').find((url) => !URL.canParse(url.trim()))
-  if (unparsable !== undefined) {
-    return 'REDIS_URL: got a value that is no URL, wants redis://HOST:PORT or rediss://HOST:PORT (in a password write / as %2F, # as %23, @ as %40)'
-  }
-  if (!isProxyTrust(config.TRUST_PROXY)) {
-    return `TRUST_PROXY: got "${config.TRUST_PROXY}", wants a number of proxies, their addresses with commas, false, or true`
-  }
   if (config.REDIS_URL?.includes('authentication=') && !signsInSafely(config.REDIS_URL)) {
     return 'REDIS_URL: got authentication, wants authentication=azure with rediss:// and no password'
   }
@@ -191,8 +194,13 @@ function findConflict(config: Config): string | undefined {
   return undefined
 }
 
+function isRedis(text: string): boolean {
+  const urls = text.split(',').map((url) => url.trim())
+  return urls.every((url) => /^rediss?:\/\/./.test(url) && URL.canParse(url))
+}
+
 /** A switch, a number of hops, or addresses, subnets and their names (npmjs.com/package/@fastify/proxy-addr). */
-function isProxyTrust(text = 'false'): boolean {
+function isProxyTrust(text: string): boolean {
   if (/^(true|false|\d{1,3})$/.test(text)) return true
   return text.split(',').every((item) => {
     const [address = '', bits = '0', ...more] = item.trim().split('/')
