@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import manifest from '../package.json' with { type: 'json' }
 import { Anime } from '../schemas/anime.ts'
 import { Problem } from '../schemas/problems.ts'
 import { publish } from './openapi-document.ts'
@@ -42,7 +43,7 @@ async function openapiPlugin(app: FastifyInstance) {
       openapi: '3.1.0',
       info: {
         title: 'Anime API',
-        version: '1.0.0',
+        version: manifest.version,
         description,
         contact: { name: 'Anime API' },
         license: { name: 'MIT', identifier: 'MIT' },
