@@ -72,6 +72,13 @@ export function scene(
   ]
 }
 
+/** An instance that reads a row, and another one that writes it. */
+function roles(random: Random, count: number) {
+  const reader = random.below(count)
+  const writer = (reader + 1 + random.below(count - 1)) % count
+  return { reader, writer, row: 1 + random.below(3) }
+}
+
 /**
  * A failover behind a proxy about which two histories part that are equally long. On the old server the
  * mark of one write is the last entry, on the new one it is the end of another; and between the query and
@@ -79,9 +86,7 @@ export function scene(
  */
 export function parting(random: Random, { at, lasts }: Operation, count: number): Operation[] {
   const over = at + lasts
-  const reader = random.below(count)
-  const writer = (reader + 1 + random.below(count - 1)) % count
-  const row = 1 + random.below(3)
+  const { reader, writer, row } = roles(random, count)
   const other = 1 + (row % 3)
   const base = { instance: writer, key: `id=${row}`, row, lasts: 0 }
   const reads = at + lasts * random.between(0.3, 0.7)
@@ -105,10 +110,8 @@ export function parting(random: Random, { at, lasts }: Operation, count: number)
 /** An outage that an instance sleeps through, and wakes about its end; another one writes meanwhile. */
 export function sleeping(random: Random, { at, lasts }: Operation, count: number): Operation[] {
   const over = at + lasts
-  const sleeper = random.below(count)
-  const writer = (sleeper + 1 + random.below(count - 1)) % count
-  const row = 1 + random.below(3)
-  const base = { instance: sleeper, key: `id=${row}`, row, lasts: 0 }
+  const { reader, writer, row } = roles(random, count)
+  const base = { instance: reader, key: `id=${row}`, row, lasts: 0 }
   const sleeps = at - random.between(1, 30)
   const wakes = over + random.between(-20, random.pick([20, 250]))
   return [
@@ -124,9 +127,7 @@ export function sleeping(random: Random, { at, lasts }: Operation, count: number
 /** An outage at whose end a write goes on without a mark, and commits when the others are back. */
 export function returning(random: Random, { at, lasts }: Operation, count: number): Operation[] {
   const over = at + lasts
-  const reader = random.below(count)
-  const writer = (reader + 1 + random.below(count - 1)) % count
-  const row = 1 + random.below(3)
+  const { reader, writer, row } = roles(random, count)
   const base = { instance: reader, key: `id=${row}`, row, lasts: 0 }
   const stalls = random.between(100, 600)
   return [
