@@ -23,7 +23,8 @@ import type { RunSql } from './rows.ts'
 
 /** Sizes at which another way to find the best is the cheaper one; tests set them low. */
 export interface BestBounds {
-  /** So many titles that begin so are sorted at most. */
+  /** So many titles that begin so are sorted at once; up to so many if scores do not lead to them. */
+  fewBeginnings: number
   beginnings: number
   /** So many titles are looked at by their score, and so many before it is guessed how many it takes. */
   ranked: number
@@ -33,6 +34,7 @@ export interface BestBounds {
 }
 
 const defaultBounds: BestBounds = {
+  fewBeginnings: 2000,
   beginnings: 20_000,
   ranked: 1500,
   sample: 150,
@@ -91,9 +93,13 @@ const isPlain = ({ text, cjk }: Term, at: number, terms: Term[]) =>
 function createBest(count: number) {
   let kept: Float64Array = new Float64Array()
   return {
+    /** Of a title that has a key already, that one is at least as good. */
     add(keys: Float64Array) {
-      const all = new Set([...kept, ...keys])
-      kept = least(Float64Array.from(all), count)
+      const ids = new Set(Array.from(kept, idOf))
+      const others = least(keys, count + kept.length).filter((key) => !ids.has(idOf(key)))
+      kept = Float64Array.of(...kept, ...others)
+        .sort()
+        .subarray(0, count)
     },
     keys: () => kept,
     /** Whether nothing that is not less than `bound` belongs to the best. */
@@ -130,23 +136,26 @@ interface Range {
 async function addRange(given: Given, { match, range }: Range, found: BestKeys): Promise<boolean> {
   const { run, count, dialect, bounds } = given
   const by = raw(dialect.by('animes_sort_title'))
-  const some = sql`select a.id from animes as a${by} where ${range}
-    order by a.sort_title ${raw(dialect.limit(bounds.beginnings + 1))}`
-  const [row] = await run(sql`select count(*) from (${some}) as x`)
   const keysOf = (rows: unknown[][]) =>
     Float64Array.from(rows as [number, number | null][], ([id, score]) =>
       keyOf(match * 1024 + rankOfScore(score), id),
     )
-  if (Number(row![0]) <= bounds.beginnings) {
-    // Both databases hold null to be least.
-    const best = await run(sql`select a.id, a.score from animes as a${by} where ${range}
-      order by a.score desc, a.id ${raw(dialect.limit(count))}`)
-    found.add(keysOf(best))
-    return true
+  const atMost = async (most: number) => {
+    const some = sql`select a.id from animes as a${by} where ${range}
+      order by a.sort_title ${raw(dialect.limit(most + 1))}`
+    const [row] = await run(sql`select count(*) from (${some}) as x`)
+    return Number(row![0]) <= most
   }
-  return byScore(given, { filter: range, match }, found, async (titles) =>
-    keysOf(await run(sql`select a.id, a.score from ${titles}`)),
-  )
+  if (!(await atMost(bounds.fewBeginnings))) {
+    const read = async (titles: Sql) => keysOf(await run(sql`select a.id, a.score from ${titles}`))
+    if (await byScore(given, { filter: range, match }, found, read)) return true
+    if (!(await atMost(bounds.beginnings))) return false
+  }
+  // Both databases hold null to be least.
+  const best = await run(sql`select a.id, a.score from animes as a${by} where ${range}
+    order by a.score desc, a.id ${raw(dialect.limit(count))}`)
+  found.add(keysOf(best))
+  return true
 }
 
 /**
@@ -231,11 +240,14 @@ async function addMatches(
   const words: WordBlocks[][] = []
   for (const [index, at] of order.entries()) {
     words.push(await loader.load(asked[at]!))
-    const keys = scoredTitles(words)
     const next = order[index + 1]
-    const worth = next === undefined ? Infinity : counts[next]! * bounds.titlesInBlock
+    if (next === undefined) break
+    const keys = scoredTitles(words)
+    const worth = counts[next]! * bounds.titlesInBlock
     if (await among(given, { keys, filter, match, worth }, found, keysOf)) return
   }
+  // By whole words alone a title that begins with the terms may seem only to have them; it was added before.
+  found.add(matchTerms(await Promise.all(asked.map(loader.load))))
 }
 
 /**

@@ -27,7 +27,26 @@ const windowSize = 2 ** 18
 export const matchTerms = (terms: WordBlocks[][]): Float64Array => inWindows(terms, matchWindow)
 
 /** The scores and ids of the titles that have every term, as keys of one class: less work than to rank them. */
-export const scoredTitles = (terms: WordBlocks[][]): Float64Array => inWindows(terms, scoreWindow)
+export function scoredTitles(terms: WordBlocks[][]): Float64Array {
+  const isOneWord = terms.length === 1 && terms[0]!.length === 1
+  return isOneWord ? scoresIn(terms[0]![0]!.blocks) : inWindows(terms, scoreWindow)
+}
+
+/** The same of one word, whose entries are by id. */
+function scoresIn(blocks: Int32Array[]): Float64Array {
+  const keys = new Float64Array(blocks.reduce((sum, { length }) => sum + length / entrySize, 0))
+  let [length, last] = [0, 0]
+  for (const block of blocks) {
+    for (let at = 0; at < block.length; at += entrySize) {
+      const id = block[at]!
+      if (id === last) continue
+      keys[length] = keyOf(scoreIn(block[at + 1]!), id)
+      last = id
+      length += 1
+    }
+  }
+  return keys.subarray(0, length)
+}
 
 function inWindows(
   terms: WordBlocks[][],

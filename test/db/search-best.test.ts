@@ -41,6 +41,7 @@ function queryOf(title: string): string {
 
 /** From none of a kind to more than there are: each way to find the best is taken. */
 const bounds = () => ({
+  fewBeginnings: pick([0, 3, 5000]),
   beginnings: pick([0, 3, 5000]),
   ranked: pick([0, 100, 5000]),
   sample: pick([1, 7, 100]),
