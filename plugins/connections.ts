@@ -1,6 +1,7 @@
 import type { ServerOptions } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { ReadyResponse } from './cache/ready-response.ts'
 
 /**
  * Options of the HTTP server. Milliseconds that a client has: for the header of a request, for all of it, and between two bytes that
@@ -13,6 +14,8 @@ export const serverOptions = {
     connectionsCheckingInterval: 1000,
     // A GET has no body to read to its end.
     optimizeEmptyRequests: true,
+    // A hit of the cache is ready as one text.
+    ServerResponse: ReadyResponse,
   } satisfies ServerOptions,
   requestTimeout: 20_000,
   connectionTimeout: 30_000,

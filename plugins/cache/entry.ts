@@ -35,6 +35,8 @@ export interface Variant {
   readonly etag: string
   second: number
   block: string[]
+  /** Block and body, as they are sent. */
+  text: string | undefined
 }
 
 /** Bodies up to this length are held as text too: Node writes as much without an allocation. */
@@ -79,6 +81,7 @@ const variant = (entry: Entry, coding: Coding, bytes: Buffer): Variant => ({
   etag: etagIn(entry, coding),
   second: -1,
   block: [],
+  text: undefined,
 })
 
 /** The coding in which an entry is sent to a client that would have it in `coding`. */
@@ -175,7 +178,8 @@ export function unpack({
 export function sizeOf({ headers, key, variants }: Entry): number {
   let bytes = 1024 + 2 * key.length + headers.length * 32
   for (const { bytes: buffer, sent } of variants.values()) {
-    bytes += sent === buffer ? buffer.length : buffer.length + sent.length
+    // A text is held a second time, behind its header.
+    bytes += buffer.length + (sent === buffer ? 0 : 2 * sent.length)
   }
   return bytes
 }

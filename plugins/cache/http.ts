@@ -1,11 +1,14 @@
+import type { Server, ServerResponse } from 'node:http'
 import { pipeline, type Readable } from 'node:stream'
 import zlib from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { negotiate } from './coding.ts'
 import { type Coding, codingOf, type Entry, etagIn, noneMatch, type Variant } from './entry.ts'
 import type { Cache } from './protocol.ts'
+import { ReadyResponse, readyText } from './ready-response.ts'
 
 export interface HttpOptions {
+  server: Server
   /** The cache's identity in `Cache-Status` (RFC 9211). */
   name: string
   /** Fields of each answer that is or could be cached, such as `cache-control`. */
@@ -24,7 +27,7 @@ export const codingFor = ({ headers }: FastifyRequest): Coding =>
 
 /** What reads and writes of HTTP have in common, for one cache. */
 export function createHttp(cache: Cache, options: HttpOptions) {
-  const { name, headers, storedHeaders, isPerRequest } = options
+  const { server, name, headers, storedHeaders, isPerRequest } = options
 
   const cacheStatus = (entry: Pick<Entry, 'key' | 'expires'>, status: CacheStatus): string =>
     `${name}; ${status}; key="${entry.key}"; ttl=${secondsLeft(entry)}`
@@ -61,6 +64,7 @@ export function createHttp(cache: Cache, options: HttpOptions) {
     reply.hijack()
     const fail = (error: unknown) => void reply.raw.destroy(error as Error)
     const send = (variant: Variant) => {
+      if (status === 'hit' && own.length === 0 && sendReady(reply.raw, entry, variant)) return
       const block = status === 'hit' ? hitBlock(entry, variant) : bodyBlock(entry, variant, status)
       reply.raw.writeHead(200, own.length > 0 ? [...block, ...own] : block)
       if (request.method === 'HEAD') reply.raw.end()
@@ -81,12 +85,23 @@ export function createHttp(cache: Cache, options: HttpOptions) {
     }
   }
 
+  /** Sends a short hit in one piece, if that is possible. */
+  function sendReady(raw: ServerResponse, entry: Entry, variant: Variant): boolean {
+    const { sent: body } = variant
+    const isReady = raw instanceof ReadyResponse && server.maxRequestsPerSocket === 0
+    if (!isReady || typeof body !== 'string' || raw.req.method !== 'GET') return false
+    const block = hitBlock(entry, variant)
+    variant.text ??= readyText(server, block, body)
+    return raw.sendReady(variant.text)
+  }
+
   /** A hit's block is made once a second, since only `Age` and `ttl` change. */
   function hitBlock(entry: Entry, variant: Variant): string[] {
     const second = Math.floor(Date.now() / 1000)
     if (variant.second !== second) {
       variant.second = second
       variant.block = bodyBlock(entry, variant, 'hit')
+      variant.text = undefined
     }
     return variant.block
   }

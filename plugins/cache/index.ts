@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Cluster, Redis } from 'ioredis'
@@ -82,7 +83,7 @@ const relayIdleAfter = 300_000
  */
 async function cachePlugin(app: FastifyInstance, options: CachePluginOptions) {
   const { cache, relay } = openCache(app, options)
-  const http = createHttp(cache, httpOptions(options))
+  const http = createHttp(cache, httpOptions(options, app.server))
   app.decorate('cache', cache)
   app.decorateRequest('cacheLookup', null)
   app.decorateRequest('cacheFill', null)
@@ -208,9 +209,10 @@ function addHooks(route: RouteOptions, hooks: RouteHooks): void {
 const all = <T>(declared: T | T[] | undefined): T[] =>
   declared === undefined ? [] : Array.isArray(declared) ? declared : [declared]
 
-function httpOptions(options: CachePluginOptions): HttpOptions {
+function httpOptions(options: CachePluginOptions, server: Server): HttpOptions {
   const { name, headers, storedHeaders = [], isPerRequest } = options
   return {
+    server,
     name,
     headers: { 'cache-control': 'no-cache', vary: 'accept-encoding', ...headers },
     storedHeaders: new Set([...defaultStoredHeaders, ...storedHeaders]),
