@@ -95,30 +95,34 @@ function sharedCounter(redis: Redis, local: Counter): Counter {
   }
 }
 
+/** Counts for the limit of all requests: in process, and with workers in steps together. */
+export const requestCounter = ({ size, count }: Pick<Workers, 'size' | 'count'>): Counter =>
+  count === undefined ? localCounter() : steppedCounter(count, size)
+
 /**
- * The store for @fastify/rate-limit. The global limit counts in process, and with workers in steps together;
- * limits of routes count in `redis`, else exactly in this instance, whatever its number of workers.
+ * The store for @fastify/rate-limit. Its limits count in `redis`, else exactly in this instance, whatever
+ * its number of workers.
  */
 export function counterStore(
   redis: Redis | undefined,
-  { size, count }: Pick<Workers, 'size' | 'count'>,
+  { count }: Pick<Workers, 'count'>,
 ): FastifyRateLimitStoreCtor {
   const exact = (): Counter =>
     count === undefined ? localCounter() : (key, window) => count(key, window, 1)
-  const createStore = (counter: Counter): FastifyRateLimitStore => ({
-    incr(key, callback, timeWindow, max) {
-      const result = counter(key, timeWindow!, max!)
-      if (result instanceof Promise) result.then((value) => callback(null, value), callback)
-      else callback(null, result)
-    },
-    child: () => createStore(redis === undefined ? exact() : sharedCounter(redis, exact())),
-  })
+  function createStore(): FastifyRateLimitStore {
+    const counter = redis === undefined ? exact() : sharedCounter(redis, exact())
+    return {
+      incr(key, callback, timeWindow, max) {
+        const result = counter(key, timeWindow!, max!)
+        if (result instanceof Promise) result.then((value) => callback(null, value), callback)
+        else callback(null, result)
+      },
+      child: createStore,
+    }
+  }
   return class {
     constructor() {
-      Object.assign(
-        this,
-        createStore(count === undefined ? localCounter() : steppedCounter(count, size)),
-      )
+      Object.assign(this, createStore())
     }
   } as unknown as FastifyRateLimitStoreCtor
 }

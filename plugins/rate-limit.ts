@@ -4,7 +4,8 @@ import fp from 'fastify-plugin'
 import type { Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
 import { TooManyRequests } from './errors.ts'
-import { counterStore } from './rate-limit-store.ts'
+import { counterStore, requestCounter } from './rate-limit-store.ts'
+import type { Count } from './workers/counts.ts'
 
 /** Requests per minute and address if RATE_LIMIT_MAX is not set. */
 const defaultMax = 1000
@@ -12,10 +13,10 @@ const window = 60_000
 
 /**
  * Limits requests per address. The counts are in process, and workers exchange theirs in steps: they protect
- * this instance, and a round trip to Redis would cost more than a cached answer. Limits made with
- * `app.createRateLimit` (the sign-in limits) count in Redis if there is one, so that more instances do not
- * allow more attempts. Routes with `rateLimit: false` in their config do not count, so health probes are always
- * answered.
+ * this instance, and a round trip to Redis would cost more than a cached answer. So would @fastify/rate-limit
+ * with its promises: only limits made with `app.createRateLimit` (the sign-in limits) are its own. They count
+ * in Redis if there is one, so that more instances do not allow more attempts. Routes with `rateLimit: false`
+ * in their config do not count, so health probes are always answered.
  */
 async function rateLimitPlugin(app: FastifyInstance) {
   const { RATE_LIMIT_MAX: max, TRUST_PROXY: proxy } = app.config
@@ -29,29 +30,21 @@ async function rateLimitPlugin(app: FastifyInstance) {
   const redis = app.hasDecorator('redis') ? (app.redis as Redis) : undefined
   await app.register(rateLimit, {
     global: false,
-    max: max ?? defaultMax,
-    timeWindow: window,
     store: counterStore(redis, app.workers),
-    keyGenerator: addressOf,
-    errorResponseBuilder: (_request, { ttl }) => new TooManyRequests(Math.ceil(ttl / 1000)),
-    addHeaders: enableHeaders(false),
-    addHeadersOnExceeding: enableHeaders(false),
   })
-  const limit = app.rateLimit() as (request: object, reply: object) => Promise<void>
+  const count = requestCounter(app.workers)
+  const allowed = max ?? defaultMax
   // A hook of the app: it runs before the hooks of routes, and for requests that match no route.
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.config.rateLimit === false) return done()
     if (exempt && isLoopback(request.ip)) return done()
-    limit(request, reply).then(() => done(), done)
+    const judge = ({ current, ttl }: Count) =>
+      done(current > allowed ? new TooManyRequests(Math.ceil(ttl / 1000)) : undefined)
+    const counted = count(addressOf(request), window, allowed)
+    if (counted instanceof Promise) counted.then(judge, done)
+    else judge(counted)
   })
 }
-
-const enableHeaders = (on: boolean) => ({
-  'x-ratelimit-limit': on,
-  'x-ratelimit-remaining': on,
-  'x-ratelimit-reset': on,
-  'retry-after': on,
-})
 
 /** Parsed IPv6 addresses. To parse one takes longer than to answer a cached request. */
 const networks = new LRUCache<string, string>({ max: 10_000 })

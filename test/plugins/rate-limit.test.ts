@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { counterStore } from '../../plugins/rate-limit-store.ts'
+import { requestCounter } from '../../plugins/rate-limit-store.ts'
 import { createCounts } from '../../plugins/workers/counts.ts'
 import { startApp } from '../support/app.ts'
 
@@ -164,14 +164,11 @@ t.test(
         for (let turns = 0; turns < 20; turns += 1) await turn()
         return counted
       }
-      const Store = counterStore(undefined, { size, count })
-      const workers = Array.from({ length: size }, () => new Store({}))
+      const workers = Array.from({ length: size }, () => requestCounter({ size, count }))
       const currents = await Promise.all(
         Array.from({ length: max * size * 2 }, async (_, n) => {
           if (n % 7 === 0) await turn()
-          const { promise, resolve } = Promise.withResolvers<number>()
-          workers[n % size]!.incr('x', (_error, result) => resolve(result!.current), 1e12, max)
-          return promise
+          return (await workers[n % size]!('x', 1e12, max)).current
         }),
       )
       const passed = currents.filter((current) => current <= max).length
