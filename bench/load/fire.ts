@@ -108,7 +108,7 @@ export async function fire(
   }
 }
 
-export const total = (
+const total = (
   seconds: Second[],
   name: 'answers' | 'hits' | 'withCacheStatus' | 'failures',
 ): number => seconds.reduce((sum, second) => sum + second[name], 0)

@@ -6,7 +6,7 @@ const inner = {
   height: size.height - size.top - size.bottom,
 }
 
-export interface Line {
+interface Line {
   name: string
   /** One of the classes `c1` to `c4`. */
   colour: string

@@ -22,7 +22,7 @@ import {
 import type { RunSql } from './rows.ts'
 
 /** Sizes at which another way to find the best is the cheaper one; tests set them low. */
-export interface BestBounds {
+interface BestBounds {
   /** So many titles that begin so are sorted at once; up to so many if scores do not lead to them. */
   fewBeginnings: number
   beginnings: number

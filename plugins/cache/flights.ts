@@ -75,5 +75,3 @@ export function createFlights<T>() {
     isRunning: (key: string) => running.has(key),
   }
 }
-
-export type Flights<T> = ReturnType<typeof createFlights<T>>

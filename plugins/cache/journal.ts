@@ -68,15 +68,15 @@ export interface Fill extends CacheKey {
   bypass: boolean
 }
 
-export type Packed = Awaited<ReturnType<typeof pack>>
+type Packed = Awaited<ReturnType<typeof pack>>
 
 /** The version at which an answer may be stored, and whether the shared tier has it now. */
-export interface Approval {
+interface Approval {
   version: Version
   shared: boolean
 }
 
-export interface Loaded {
+interface Loaded {
   meta: string
   bytes: Buffer
   version: Version

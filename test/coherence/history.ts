@@ -38,7 +38,7 @@ export interface Read {
   by: string
 }
 
-export const matches = (filter: Filter, { id, type, year, genres, word }: Row): boolean =>
+const matches = (filter: Filter, { id, type, year, genres, word }: Row): boolean =>
   (filter.id === undefined || filter.id === id) &&
   (filter.type === undefined || filter.type === type) &&
   (filter.year === undefined || filter.year === year) &&

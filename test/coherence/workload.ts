@@ -2,11 +2,11 @@ import { Agent, request } from 'node:http'
 import type { Filter, Read, Row, State } from './history.ts'
 import { adminHeaders, type Subject } from './subject.ts'
 
-export const types = ['TV', 'MOVIE', 'OVA']
-export const genres = ['Action', 'Drama', 'Slice of Life']
-export const years = [2001, 2002, 2003]
+const types = ['TV', 'MOVIE', 'OVA']
+const genres = ['Action', 'Drama', 'Slice of Life']
+const years = [2001, 2002, 2003]
 /** Too different for one to be taken for another by a search. */
-export const words = ['crimson', 'silent', 'voyager']
+const words = ['crimson', 'silent', 'voyager']
 
 export interface Instance {
   name: string

@@ -161,7 +161,7 @@ export const taken: [Raw, Clean][] = [
 ]
 
 /** Rows that come too late: an earlier one has their id. */
-export const repeated: Raw[] = [
+const repeated: Raw[] = [
   ['1', 'The id of an earlier row', 'TV', '2000', '5', '1', '[]'],
   ['1.0', 'And again', 'TV', '2000', '5', '1', '[]'],
 ]

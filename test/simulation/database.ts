@@ -12,7 +12,7 @@ export interface Row {
 export type DatabaseKind = 'sqlite' | 'mssql'
 
 /** A state that the database had, from its commit until the next. */
-export interface Commit {
+interface Commit {
   time: number
   rows: ReadonlyMap<number, Row>
   /** Which write it was, and whose. */
@@ -32,9 +32,9 @@ export interface Transaction {
 }
 
 /** The commit may have happened, or not. */
-export class OutcomeUnknown extends Error {}
+class OutcomeUnknown extends Error {}
 /** The database has rolled back, and the transaction may run again. */
-export class Deadlock extends Error {}
+class Deadlock extends Error {}
 
 /** How long the server takes to notice that a client is gone, in milliseconds. */
 const noticeDelay = 500

@@ -215,5 +215,3 @@ export function createExceptions(
     clockSet: (by: number) => void (by > 0 && jumps.push({ time: world.now, by })),
   }
 }
-
-export type Exceptions = ReturnType<typeof createExceptions>

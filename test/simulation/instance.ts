@@ -16,7 +16,7 @@ import type { Process, World } from './world.ts'
 /** As the plugin has it (plugins/cache/index.ts). */
 const relayInterval = 1000
 
-export const ttl = 3_600_000
+const ttl = 3_600_000
 
 /** The keys of the world: all rows, those of a type, one row. */
 export const keys = ['all', 'type=A', 'type=B', 'id=1', 'id=2', 'id=3']
@@ -24,12 +24,12 @@ export const keys = ['all', 'type=A', 'type=B', 'id=1', 'id=2', 'id=3']
 export const tagsOfKey = (key: string): string[] =>
   key === 'all' ? ['all'] : [key.replace('=', ':')]
 
-export const tagsOfRow = ({ id, type }: Row): string[] => ['all', `id:${id}`, `type:${type}`]
+const tagsOfRow = ({ id, type }: Row): string[] => ['all', `id:${id}`, `type:${type}`]
 
-export const matches = (key: string, { id, type }: Row): boolean =>
+const matches = (key: string, { id, type }: Row): boolean =>
   key === 'all' || key === `type=${type}` || key === `id=${id}`
 
-export const rowsOf = (key: string, rows: ReadonlyMap<number, Row>): Row[] =>
+const rowsOf = (key: string, rows: ReadonlyMap<number, Row>): Row[] =>
   [...rows.values()].filter((row) => matches(key, row)).sort((a, b) => a.id - b.id)
 
 /** What the API answers for a key: the rows, and their number, which is an answer of its own. */

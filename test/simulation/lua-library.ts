@@ -50,7 +50,7 @@ const trimmed = (text: string) => (text.includes('.') ? text.replace(/\.?0+$/, '
 
 const decimal = /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i
 
-export function toNumber(value: LuaValue): number | undefined {
+function toNumber(value: LuaValue): number | undefined {
   if (typeof value === 'number') return value
   return typeof value === 'string' && decimal.test(value) ? Number(value) : undefined
 }
@@ -67,7 +67,7 @@ function text(value: LuaValue): string {
   throw new LuaError(`attempt to concatenate a ${typeOf(value)} value`)
 }
 
-export const typeOf = (value: LuaValue): string =>
+const typeOf = (value: LuaValue): string =>
   value === undefined
     ? 'nil'
     : value instanceof LuaTable

@@ -1,4 +1,3 @@
-import { DatabaseSync } from 'node:sqlite'
 import type { FastifyInstance } from 'fastify'
 import { animeColumns } from '../../catalogue/columns.ts'
 import { insertAnime } from '../../db/animes.ts'
@@ -20,10 +19,6 @@ export interface Title {
 export type SortColumn = 'id' | 'title' | 'type' | 'year' | 'score' | 'episodes'
 
 export const databasePath = (app: FastifyInstance) => sqlitePath(app.config.DATABASE_URL)!
-
-/** A connection past the service, as another process has one; the caller closes it. */
-export const connectionPast = (app: FastifyInstance) =>
-  new DatabaseSync(databasePath(app), { timeout: 5000 })
 
 /** Works past the service, on connections of its own. */
 async function past<T>(app: FastifyInstance, work: (database: Database) => Promise<T>) {
@@ -85,7 +80,7 @@ const accents = /(?![\u3099\u309a])\p{M}/gu
 const isChinese = /^\p{Script=Han}+$/u
 
 /** The words of a text: what stands between blanks and punctuation, whatever its case and accents. */
-export const plainWords = (text: string): string[] =>
+const plainWords = (text: string): string[] =>
   text
     .normalize('NFKD')
     .replaceAll(accents, '')
@@ -96,7 +91,7 @@ export const plainWords = (text: string): string[] =>
     .filter((word) => word !== '')
 
 /** How well a title fits a search: 0 all of it, 1 it begins so, 2 in whole words, 3 as they begin. */
-export function fitOf(title: string, q: string): number | undefined {
+function fitOf(title: string, q: string): number | undefined {
   const [words, wanted] = [plainWords(title), plainWords(q)]
   // What only punctuation parts is a word as well.
   const chunks = title.replaceAll('&', ' and ').split(/\s+/).map(plainWords)

@@ -27,7 +27,7 @@ export interface Emulator {
   find: (email: string) => Promise<FirebaseRecord | undefined>
 }
 
-export interface FirebaseRecord {
+interface FirebaseRecord {
   localId: string
   email: string
   customAttributes?: string

@@ -9,7 +9,7 @@ export const root = join(import.meta.dirname, '../..')
 /** How much of what a process prints is kept, in characters. */
 const kept = 1_000_000
 
-export interface Exit {
+interface Exit {
   code: number | null
   signal: NodeJS.Signals | null
 }

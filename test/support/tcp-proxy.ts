@@ -6,7 +6,7 @@ import type { Teardown } from './app.ts'
  * What becomes of a message to the server: it arrives; it and its link are lost; its answer is; it and
  * all that follows on its link vanish, and nobody is told.
  */
-export type Fate = 'arrives' | 'is lost' | 'loses its answer' | 'vanishes'
+type Fate = 'arrives' | 'is lost' | 'loses its answer' | 'vanishes'
 
 /** A link to a server that a test can cut, stall and count. */
 export interface TcpProxy {

@@ -4,7 +4,7 @@ import type { Teardown } from './app.ts'
 import type { Server } from './process.ts'
 import { until } from './until.ts'
 
-export interface Answer {
+interface Answer {
   status: number
   headers: http.IncomingHttpHeaders
   body: string
@@ -16,7 +16,7 @@ export interface WorkerClient {
   request: (path: string, options?: Options) => Promise<Answer>
 }
 
-export interface Options {
+interface Options {
   method?: string
   headers?: Record<string, string>
   body?: object

@@ -44,7 +44,7 @@ class Message {
     (this.fields.get(field) ?? []).map((bytes) => new Message(bytes as Buffer))
 }
 
-export type Attributes = Record<string, unknown>
+type Attributes = Record<string, unknown>
 
 function attributes(pairs: Message[]): Attributes {
   return Object.fromEntries(pairs.map((pair) => [pair.text(1), readValue(pair.message(2))]))
