@@ -75,9 +75,11 @@ function filled() {
 }
 
 function changesOf({ anime }) {
-  // As text: a genre may have a comma of its own.
-  const textOf = (value) => (Array.isArray(value) ? value.join(', ') : JSON.stringify(value))
-  const same = (name, value) => textOf(anime[name]) === textOf(value)
+  // Genres as they stand in the form: one may have a comma of its own.
+  const same = (name, value) =>
+    name === 'genres'
+      ? form.elements.genres.value === anime.genres.join(', ')
+      : anime[name] === value
   return Object.fromEntries(Object.entries(filled()).filter(([name, value]) => !same(name, value)))
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
+import { OutcomeUnknown } from '../../db/dialects/dialect.ts'
 import type { UserRow } from '../../db/users.ts'
 import { newDatabase, startApp } from '../support/app.ts'
 import { get, singleRedis, startInstances } from '../support/cache.ts'
@@ -105,6 +106,18 @@ t.test('100 clients with one key at once on two instances: one title', async (t)
   t.ok(answers.every(({ status }) => status === 201 || status === 409))
   for (const app of apps) t.equal(await total(app), before + 1)
   t.equal((await send(apps[1]!, 'crowd')).body, made[0]!.body, 'also from the other instance')
+})
+
+t.test('an unknown outcome stays one when the key cannot be read either', async (t) => {
+  const app = await startApp(t)
+  app.cache.journal.isMarked = async () => {
+    app.databaseState.status = 'unavailable'
+    throw new OutcomeUnknown('the connection was lost during the commit')
+  }
+  const answer = await send(app, 'lost')
+  t.equal(answer.status, 503)
+  t.match(answer.json(), { code: 'OUTCOME_UNKNOWN' })
+  t.equal(answer.headers['retry-after'], undefined, 'nobody is told to repeat it')
 })
 
 t.test('the key is taken by the write itself: a crash before the commit takes none', async (t) => {

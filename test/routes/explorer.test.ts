@@ -35,6 +35,14 @@ t.test('/ is a page for a browser, and links for anybody else', async (t) => {
   }
 })
 
+t.test('with CORS, / varies on the origin too', async (t) => {
+  const app = await startApp(t, { CORS_ORIGIN: 'https://one.example, https://two.example' })
+  for (const accept of [html, 'application/json']) {
+    const { headers } = await app.inject({ url: '/', headers: { accept } })
+    t.strictSame(String(headers.vary).toLowerCase().split(/, */).sort(), ['accept', 'origin'])
+  }
+})
+
 t.test(
   'a page has the security headers of a document, any other answer those of an API',
   async (t) => {
@@ -300,6 +308,32 @@ t.test('in a browser', { skip: noBrowser }, async (t) => {
       (await page.locator('#list li').first().textContent())?.includes('77 episodes'),
     )
     t.match(await page.locator('#list li').first().textContent(), 'no score')
+    t.strictSame(complaints, [])
+  })
+
+  t.test('a genre with a comma stays one, unless the genres are changed', async (t) => {
+    const url = await listen(t)
+    const send = (path: string, method: string, body: object, token = '') =>
+      fetch(`${url}/v1/${path}`, {
+        method,
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify(body),
+      })
+    const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = admin
+    const signedIn = await send('signin', 'POST', { email, password })
+    const { accessToken } = (await signedIn.json()) as { accessToken: string }
+    const genres = ['Drama', 'Girls, girls, girls']
+    await send('animes/1', 'PATCH', { genres }, accessToken)
+    const { page, complaints } = await explore(t, url)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await signIn(page)
+    await page.locator('#add').waitFor()
+    await page.locator('#list .title[data-id="1"]').click()
+    await page.locator('#title-form').getByLabel('Episodes').fill('77')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.locator('#keys .went').first().waitFor()
+    const title = (await (await fetch(`${url}/v1/animes/1`)).json()) as object
+    t.match(title, { episodes: 77, genres })
     t.strictSame(complaints, [])
   })
 

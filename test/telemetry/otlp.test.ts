@@ -1,5 +1,10 @@
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
-import { databaseReady, startServer } from '../support/process.ts'
+import { temporaryFolder } from '../support/app.ts'
+import { databaseReady, root, startServer } from '../support/process.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { startCollector } from './collectors.ts'
@@ -91,6 +96,38 @@ t.test('a request is one server span, with its lookup, SQL and Redis below it', 
     [2],
     'what belongs to no request is no trace',
   )
+})
+
+t.test('settings of .env count as much as the environment', async (t) => {
+  const collector = await startCollector(t)
+  const redis = await startRedis(t)
+  const { NODE_OPTIONS, ...settings } = collector.env
+  const folder = temporaryFolder(t)
+  const lines = Object.entries({ ...settings, REDIS_URL: redis.url })
+  writeFileSync(join(folder, '.env'), lines.map(([name, value]) => `${name}=${value}\n`).join(''))
+  const server = await startServer(t, { NODE_OPTIONS }, folder)
+  let year = 1950
+  await databaseReady(server.url)
+  for (const system of ['sqlite', 'redis']) {
+    await until(`a span of ${system} within a request`, async () => {
+      await (await fetch(`${server.url}${page}&minYear=${year++}`)).arrayBuffer()
+      return collector.spans.some((span) => span.attributes['db.system.name'] === system)
+    })
+  }
+})
+
+t.test('SQL Server’s driver is instrumented when DATABASE_URL stands in .env', async (t) => {
+  const folder = temporaryFolder(t)
+  const settings = [
+    'OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9',
+    'DATABASE_URL=mssql://u:p@127.0.0.1:9/anime',
+  ]
+  writeFileSync(join(folder, '.env'), settings.join('\n'))
+  const code =
+    'console.log(Object.keys(require.cache).filter((path) => /node_modules.tedious/.test(path)).length)'
+  const args = ['--import', join(root, 'telemetry.ts'), '--eval', code]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder, env: {} })
+  t.ok(Number(stdout) > 0, 'it is loaded through the hook, before the service imports it')
 })
 
 t.test('a caller’s trace goes on here; problems and log lines name it', async (t) => {
