@@ -1,0 +1,106 @@
+import { afterPrefix, type Term } from '../../catalogue/words.ts'
+import { join, raw, type Sql, sql } from '../reads/sql.ts'
+import { type BestKeys, byScore, type Given } from './by-score.ts'
+import { rankOfScore } from './entries.ts'
+import { classes, keyOf } from './match.ts'
+
+/**
+ * Adds the best titles that begin with `q`, those that are all of it first. False: that cannot be told from
+ * `sort_title`, or takes too long.
+ */
+export async function addBeginnings(
+  given: Given,
+  terms: Term[],
+  found: BestKeys,
+): Promise<boolean> {
+  if (await isJoinedSomewhere(given, terms)) return false
+  const q = terms.map(({ text }) => text).join(' ')
+  const end = sql`a.sort_title < ${afterPrefix(q)}`
+  const ranges = [
+    [classes.title, sql`a.sort_title = ${q}`],
+    [classes.begins, sql`a.sort_title > ${q} and ${end}`],
+  ] as const
+  for (const [match, range] of ranges) {
+    if (!(await addRange(given, { match, range }, found))) return false
+    if (found.isComplete(keyOf((match + 1) * 1024, 0))) return true
+  }
+  return true
+}
+
+interface Range {
+  match: number
+  range: Sql
+}
+
+async function addRange(given: Given, { match, range }: Range, found: BestKeys): Promise<boolean> {
+  const { run, count, dialect, bounds } = given
+  const by = raw(dialect.by('animes_sort_title'))
+  const keysOf = (rows: unknown[][]) =>
+    Float64Array.from(rows as [number, number | null][], ([id, score]) =>
+      keyOf(match * 1024 + rankOfScore(score), id),
+    )
+  const atMost = async (most: number) => {
+    const some = sql`select a.id from animes as a${by} where ${range}
+      order by a.sort_title ${raw(dialect.limit(most + 1))}`
+    const [row] = await run(sql`select count(*) from (${some}) as x`)
+    return Number(row![0]) <= most
+  }
+  if (!(await atMost(bounds.fewBeginnings))) {
+    const read = async (titles: Sql) => keysOf(await run(sql`select a.id, a.score from ${titles}`))
+    if (await byScore(given, { filter: range, match }, found, read)) return true
+    if (!(await atMost(bounds.beginnings))) return false
+  }
+  // Both databases hold null to be least.
+  const best = await run(sql`select a.id, a.score from animes as a${by} where ${range}
+    order by a.score desc, a.id ${raw(dialect.limit(count))}`)
+  found.add(keysOf(best))
+  return true
+}
+
+/**
+ * Whether a title begins with the letters of `q` in other words: `Steins;Gate` has `steinsgate` too. Titles in
+ * which the first blank that is one too many stands at any of its places, and so on to the end.
+ */
+async function isJoinedSomewhere({ run, dialect }: Given, terms: Term[]): Promise<boolean> {
+  const by = raw(dialect.by('animes_sort_title'))
+  const letters = terms.flatMap(({ text, cjk }, term) => {
+    const own = Array.from(text, (letter, at) => ({ letter, inside: at > 0 && !cjk }))
+    return term > 0 ? [{ letter: ' ', inside: false }, ...own] : own
+  })
+  const textOf = (from: number, to = letters.length) =>
+    letters
+      .slice(from, to)
+      .map(({ letter }) => letter)
+      .join('')
+  // What a title begins with, and how many letters of `q` that has; whole ones have all of them.
+  let begun: [text: string, taken: number][] = [['', 0]]
+  while (begun.length > 0) {
+    const tried = begun.flatMap(([text, taken]) => {
+      const more: { text: string; taken: number; whole: boolean }[] = []
+      for (let at = Math.max(taken, 1); at < letters.length; at += 1) {
+        const { letter, inside } = letters[at]!
+        if (!inside) continue
+        more.push({ text: `${text}${textOf(taken, at)} ${letter}`, taken: at + 1, whole: false })
+      }
+      if (taken > 0) more.push({ text: text + textOf(taken), taken: 0, whole: true })
+      return more
+    })
+    if (tried.length === 0) break
+    // Too many ways are as good as one.
+    if (tried.length > 200) return true
+    const there = await run(
+      join(
+        tried.map(({ text }, at) => {
+          const range = sql`a.sort_title >= ${text} and a.sort_title < ${afterPrefix(text)}`
+          return sql`select ${raw(String(at))} as x where exists (
+            select 1 from animes as a${by} where ${range})`
+        }),
+        ' union all ',
+      ),
+    )
+    const met = there.map(([at]) => tried[Number(at)]!)
+    if (met.some(({ whole }) => whole)) return true
+    begun = met.map(({ text, taken }) => [text, taken])
+  }
+  return false
+}
