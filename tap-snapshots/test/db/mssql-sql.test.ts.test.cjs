@@ -54,10 +54,13 @@ exports[`test/db/mssql-sql.test.ts > TAP > a search, and a suggestion > suggest 
 select 0 as x where exists ( select 1 from animes as a where a.sort_title >= @1 and a.sort_title < @2) union all select 1 as x where exists ( select 1 from animes as a where a.sort_title >= @3 and a.sort_title < @4)
 -- string, string, string, string
 ;
-select count(*) from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 20001 rows only) as x
+select count(*) from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 2001 rows only) as x
 -- string
 ;
 select max(a.score) from animes as a
+;
+select count(*) from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 20001 rows only) as x
+-- string
 ;
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
 -- string, string
