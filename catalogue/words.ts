@@ -9,7 +9,7 @@
 export const maxWordLength = 64
 /** Most places of a title that are kept; real ones have fewer than fifty. */
 export const maxPositions = 500
-/** How many parts a joined word has at the most, as `steins` and `gate` are parts of `steinsgate`. */
+/** How many parts a joined word has at most, as `steins` and `gate` are parts of `steinsgate`. */
 const maxParts = 8
 
 /** A run of CJK characters is one part here, however long. */

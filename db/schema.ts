@@ -36,7 +36,7 @@ interface SearchWordTable {
 }
 
 /**
- * `outbox`: what a committed write has changed and the cache has not yet been told.
+ * `outbox`: what a committed write has changed and no cache may know yet.
  * `tags` is the JSON of the write's row images (arrays of tags), or `*` for everything.
  */
 interface OutboxTable {

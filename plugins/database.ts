@@ -29,7 +29,7 @@ const retryAfter = [1, 2, 5, 15]
 /** Seconds after which a client may ask again: what a filling takes, and anything else. */
 const askAgain = { filling: 2, other: 5 }
 
-/** What a client is told, by the state in which its request met no database. */
+/** The detail of a 503, by the state in which the request met no database. */
 const details: Record<DatabaseStatus | 'lost', string> = {
   connecting: 'the service is connecting to its database',
   migrating: 'the schema of the database is being brought up to date',

@@ -70,7 +70,7 @@ function travelling(schema: Json): Json {
       pattern: pattern.replaceAll('\\0', '\\x00').replaceAll('\\ud800-\\udfff', ''),
     }
   }
-  return multipleOf === undefined ? schema : { ...rest, description: 'two decimals at the most' }
+  return multipleOf === undefined ? schema : { ...rest, description: 'two decimals at most' }
 }
 
 const reference = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` })

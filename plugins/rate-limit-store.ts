@@ -25,7 +25,7 @@ interface Stepped {
   sent: number
   confirmed: number
   others: number
-  told: Promise<void>
+  synced: Promise<void>
 }
 
 const stepsPerWorker = 20
@@ -39,7 +39,7 @@ const stepsPerWorker = 20
 function steppedCounter(shared: SharedCount, workers: number): Counter {
   const counts = new LRUCache<string, Stepped>({ max: maxKeys })
 
-  async function tell(key: string, window: number, count: Stepped): Promise<void> {
+  async function sync(key: string, window: number, count: Stepped): Promise<void> {
     const by = count.own - count.sent
     const sent = count.own
     count.sent = sent
@@ -55,7 +55,7 @@ function steppedCounter(shared: SharedCount, workers: number): Counter {
   function counted(key: string, ends: number): Stepped {
     const known = counts.get(key)
     if (known?.ends === ends) return known
-    const fresh = { ends, own: 0, sent: 0, confirmed: 0, others: 0, told: Promise.resolve() }
+    const fresh = { ends, own: 0, sent: 0, confirmed: 0, others: 0, synced: Promise.resolve() }
     counts.set(key, fresh)
     return fresh
   }
@@ -68,11 +68,11 @@ function steppedCounter(shared: SharedCount, workers: number): Counter {
     const { others } = count
     const nth = ++count.own
     const step = Math.max(1, Math.floor(max / (stepsPerWorker * workers)))
-    // One step above the limit is the last to be told.
+    // One step above the limit is the last to be sent.
     if (nth + others > max + step) return { current: nth + others, ttl: ends - now }
-    if (nth - count.sent >= step) count.told = tell(key, window, count)
+    if (nth - count.sent >= step) count.synced = sync(key, window, count)
     if (nth - count.confirmed < 2 * step) return { current: nth + others, ttl: ends - now }
-    return count.told.then(() => ({ current: nth + count.others, ttl: ends - now }))
+    return count.synced.then(() => ({ current: nth + count.others, ttl: ends - now }))
   }
 }
 

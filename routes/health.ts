@@ -18,14 +18,14 @@ const Readiness = Type.Object({
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { ADMIN_EMAIL: email } = app.config
   let admin: 'ok' | 'missing' | 'unset' = email === undefined ? 'unset' : 'missing'
-  let begun = false
+  let started = false
 
   async function begin() {
     await app.databaseState.connected
     await app.firstAdmin
     if (app.closing) return
     if (email !== undefined) admin = 'ok'
-    begun = true
+    started = true
   }
   app.addHook('onReady', async () => {
     void begin()
@@ -62,7 +62,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const database = app.databaseState.status
       const redis = app.cache.journal.state()
       const parts = { database, redis, admin }
-      if (app.closing || !begun) {
+      if (app.closing || !started) {
         reply.code(503).header('retry-after', app.databaseState.notice.seconds)
         return { status: app.closing ? ('closing' as const) : ('starting' as const), ...parts }
       }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 
 /** Who is where imports from the same row and from those below, never from one above. */
-const rooms = [
+const layers = [
   /^(bench|bin|test)\//,
   /^(server|telemetry)\.ts$/,
   /^app\.ts$/,
@@ -22,14 +22,14 @@ const importsOf = (file: string) =>
 const graph = new Map(files.map((file) => [file, importsOf(file)]))
 const arrows = [...graph].flatMap(([from, all]) => all.map((to) => ({ from, to })))
 const shown = (wrong: typeof arrows) => wrong.map(({ from, to }) => `${from} -> ${to}`)
-const roomOf = (file: string) => rooms.findIndex((room) => room.test(file))
+const layerOf = (file: string) => layers.findIndex((layer) => layer.test(file))
 
-t.test('every file has a room, and imports point one way', async (t) => {
+t.test('every file has a layer, and imports point one way', async (t) => {
   t.strictSame(
-    files.filter((file) => roomOf(file) === -1),
+    files.filter((file) => layerOf(file) === -1),
     [],
   )
-  t.strictSame(shown(arrows.filter(({ from, to }) => roomOf(to) < roomOf(from))), [])
+  t.strictSame(shown(arrows.filter(({ from, to }) => layerOf(to) < layerOf(from))), [])
 })
 
 t.test('telemetry is loaded by the start and by its own plugin only', async (t) => {

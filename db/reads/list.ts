@@ -73,7 +73,7 @@ async function idsOf(session: ReadSession, filters: AnimeFilters, equal: readonl
   return rows.length > few ? undefined : rows.map(([id]) => Number(id))
 }
 
-/** A page of what matches, `limit` rows at the most. */
+/** A page of what matches, `limit` rows at most. */
 export async function readPage(
   session: ReadSession,
   { filters, sort, cursor, limit = 0 }: ListQuery,

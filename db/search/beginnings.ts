@@ -73,9 +73,9 @@ async function isJoinedSomewhere({ run, dialect }: Given, terms: Term[]): Promis
       .map(({ letter }) => letter)
       .join('')
   // What a title begins with, and how many letters of `q` that has; whole ones have all of them.
-  let begun: [text: string, taken: number][] = [['', 0]]
-  while (begun.length > 0) {
-    const tried = begun.flatMap(([text, taken]) => {
+  let prefixes: [text: string, taken: number][] = [['', 0]]
+  while (prefixes.length > 0) {
+    const tried = prefixes.flatMap(([text, taken]) => {
       const more: { text: string; taken: number; whole: boolean }[] = []
       for (let at = Math.max(taken, 1); at < letters.length; at += 1) {
         const { letter, inside } = letters[at]!
@@ -100,7 +100,7 @@ async function isJoinedSomewhere({ run, dialect }: Given, terms: Term[]): Promis
     )
     const met = there.map(([at]) => tried[Number(at)]!)
     if (met.some(({ whole }) => whole)) return true
-    begun = met.map(({ text, taken }) => [text, taken])
+    prefixes = met.map(({ text, taken }) => [text, taken])
   }
   return false
 }

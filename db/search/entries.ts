@@ -7,7 +7,7 @@ import { visitWords } from '../../catalogue/words.ts'
  * 9 the number of positions of the title, 4 how many positions the word fills.
  */
 export const entrySize = 2
-/** Entries of a block at the most: 8 KiB, which is what a write rewrites for each word of its title. */
+/** Entries of a block at most: 8 KiB, which is what a write rewrites for each word of its title. */
 const maxBlock = 1024
 
 const noScore = 1001
@@ -208,7 +208,7 @@ function merge(a: Int32Array, b: Int32Array): Int32Array {
   return merged
 }
 
-/** Blocks of `maxBlock` at the most; a title's entries stay together. */
+/** Blocks of `maxBlock` at most; a title's entries stay together. */
 function split(first: number, entries: Int32Array): Block[] {
   const most = maxBlock * entrySize
   if (entries.length <= most) return [{ first, entries }]

@@ -86,23 +86,23 @@ async function followed(
   entriesOf: (pair: string) => Promise<Int32Array>,
 ): Promise<WordBlocks[]> {
   const pairs = pairsOf(text)
-  let begun: Int32Array | undefined
+  let matched: Int32Array | undefined
   for (const [at, pair] of pairs.entries()) {
     const entries = await entriesOf(pair)
-    begun = begun === undefined ? entries : followedBy(begun, entries, at)
-    if (begun.length === 0) return []
+    matched = matched === undefined ? entries : followedBy(matched, entries, at)
+    if (matched.length === 0) return []
   }
   const span = pairs.length + 1
-  const whole = begun!.map((value, at) => (at % entrySize === 0 ? value : withSpan(value, span)))
+  const whole = matched!.map((value, at) => (at % entrySize === 0 ? value : withSpan(value, span)))
   return [{ whole: true, blocks: [whole] }]
 }
 
-/** The entries of `begun` with one of `next` in the same title, `distance` positions on. */
-function followedBy(begun: Int32Array, next: Int32Array, distance: number): Int32Array {
+/** The entries of `matched` with one of `next` in the same title, `distance` positions on. */
+function followedBy(matched: Int32Array, next: Int32Array, distance: number): Int32Array {
   const kept: number[] = []
   let to = 0
-  for (let at = 0; at < begun.length; at += entrySize) {
-    const [id, place] = [begun[at]!, begun[at + 1]!]
+  for (let at = 0; at < matched.length; at += entrySize) {
+    const [id, place] = [matched[at]!, matched[at + 1]!]
     const position = positionIn(place) + distance
     while (to < next.length && next[to]! < id) to += entrySize
     // A character may stand in a title several times; entries of a title are in order.

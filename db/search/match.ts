@@ -176,7 +176,7 @@ function ranksOf(terms: WordBlocks[][], lowest: number, ids: Uint32Array): Uint1
   const scores = new Uint16Array(count)
   // How many terms, from the first, are whole words; how many begin the title, and where those end.
   const whole = new Uint8Array(count)
-  const begun = new Uint8Array(count)
+  const matched = new Uint8Array(count)
   const ends = new Uint16Array(count)
   const isTitle = new Uint8Array(count)
   for (const [term, words] of terms.entries()) {
@@ -194,11 +194,11 @@ function ranksOf(terms: WordBlocks[][], lowest: number, ids: Uint32Array): Uint1
           if (word.whole && whole[slot] === term) whole[slot] = term + 1
           if (positionIn(place) !== ends[slot]) continue
           if (isLast) {
-            if (begun[slot]! < term) continue
-            begun[slot] = term + 1
+            if (matched[slot]! < term) continue
+            matched[slot] = term + 1
             if (word.whole && ends[slot]! + spanIn(place) === positionsIn(place)) isTitle[slot] = 1
-          } else if (word.whole && begun[slot] === term) {
-            begun[slot] = term + 1
+          } else if (word.whole && matched[slot] === term) {
+            matched[slot] = term + 1
             ends[slot]! += spanIn(place)
           }
         }
@@ -208,7 +208,7 @@ function ranksOf(terms: WordBlocks[][], lowest: number, ids: Uint32Array): Uint1
   for (let slot = 0; slot < count; slot += 1) {
     const match = isTitle[slot]
       ? classes.title
-      : begun[slot] === terms.length
+      : matched[slot] === terms.length
         ? classes.begins
         : whole[slot] === terms.length
           ? classes.words

@@ -15,7 +15,7 @@ export interface Found {
 /** Those of some ids that other filters let pass. */
 type Narrow = (ids: number[]) => Promise<ReadonlySet<number>>
 
-/** Combinations of other words that are tried at the most. */
+/** How many combinations of other words are tried at most. */
 const maxTries = 200
 
 /**

@@ -10,7 +10,7 @@ export interface Flight<T> {
 interface Tracked<T> {
   flight: Flight<T>
   /** Counts a request; one whose client has gone waits no more. */
-  board: (clientGone: AbortSignal | undefined) => void
+  addWaiter: (clientGone: AbortSignal | undefined) => void
 }
 
 function createFlight<T>(): Tracked<T> {
@@ -19,7 +19,7 @@ function createFlight<T>(): Tracked<T> {
   let waiting = 0
   return {
     flight: { outcome, settle, abandoned: abandoned.signal },
-    board(clientGone) {
+    addWaiter(clientGone) {
       waiting += 1
       clientGone?.addEventListener('abort', () => {
         waiting -= 1
@@ -59,11 +59,11 @@ export function createFlights<T>() {
       const before = running.get(key)
       const next = before === undefined ? undefined : waiting.get(key)
       if (next !== undefined) {
-        next.board(clientGone)
+        next.addWaiter(clientGone)
         return { outcome: await next.flight.outcome }
       }
       const created = createFlight<T>()
-      created.board(clientGone)
+      created.addWaiter(clientGone)
       if (before !== undefined) {
         waiting.set(key, created)
         await before.outcome

@@ -34,7 +34,7 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
   const running = new Set<Worker>()
   const listening = new Map<Worker, Call>()
   let failures = 0
-  let begun = false
+  let serving = false
   let closing = false
   let stopped: Promise<unknown> | undefined
   cluster.setupPrimary({ serialization: 'advanced' })
@@ -68,8 +68,8 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
       if (name === 'hasOthers') return listening.size > 0
       if (name === 'stopped') return allStopped()
       listening.set(worker, call)
-      if (!begun) for (let n = 1; n < count; n += 1) start()
-      begun = true
+      if (!serving) for (let n = 1; n < count; n += 1) start()
+      serving = true
       return undefined
     })
     worker.once('disconnect', () => listening.delete(worker))
@@ -87,8 +87,8 @@ export function startWorkers({ count, port, log, onGiveUp }: PrimaryOptions) {
 
   function replace({ process: { pid } }: Worker, lived: number, how: string): void {
     failures = lived < settledAfter ? failures + 1 : 0
-    if (!begun || failures > maxFailures) {
-      if (begun) log.fatal(`worker ${pid} ended (${how}), as ${maxFailures} before it: giving up`)
+    if (!serving || failures > maxFailures) {
+      if (serving) log.fatal(`worker ${pid} ended (${how}), as ${maxFailures} before it: giving up`)
       onGiveUp()
       return
     }

@@ -61,7 +61,7 @@ $('list').addEventListener('click', ({ target }) => {
 let due
 events.addEventListener('exchange', ({ detail }) => {
   note(detail)
-  // Several requests at once are one look at the keys. A write looks for itself.
+  // Several requests at once ask for the keys once. A write asks by itself.
   clearTimeout(due)
   if (detail.method === 'GET') due = setTimeout(refresh, 100)
 })

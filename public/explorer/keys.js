@@ -6,8 +6,8 @@ const most = 10_000
 /** How many of the keys held are drawn; those that went always are. */
 const drawn = 40
 
-/** Counts the looks at the keys, so that one that comes late is not shown over a later one. */
-let looks = 0
+/** Counts the requests for the keys, so that one that comes late is not shown over a later one. */
+let requests = 0
 /** The last write: the keys that went with it and those that stayed, as they were before it. */
 let write
 
@@ -36,10 +36,10 @@ export async function refresh() {
   $('keys-refresh').hidden = !isAdmin()
   if (isAdmin()) {
     try {
-      looks += 1
-      const mine = looks
+      requests += 1
+      const mine = requests
       const held = await list()
-      if (mine === looks) draw(held)
+      if (mine === requests) draw(held)
     } catch (error) {
       $('keys-change').textContent = `The keys cannot be shown: ${error.message}.`
     }
@@ -55,7 +55,7 @@ export async function refresh() {
 export async function watchKeys(work, done) {
   const before = await list()
   const result = await work()
-  looks += 1
+  requests += 1
   const after = await list()
   const gone = [...before.values()].filter(({ key }) => !after.has(key))
   const stayed = new Set([...before.keys()].filter((key) => after.has(key)))

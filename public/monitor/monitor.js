@@ -9,7 +9,7 @@ const kept = 300
 const $ = (id) => document.getElementById(id)
 const instances = new Map()
 const polls = []
-let board
+let dashboard
 
 async function poll() {
   const response = await fetch(new URL('data', import.meta.url), {
@@ -28,7 +28,7 @@ async function poll() {
 }
 
 async function askToSignIn(why) {
-  $('board').hidden = true
+  $('dashboard').hidden = true
   $('sign-in').hidden = false
   $('refusal').textContent = why
   say('signed out', '')
@@ -138,10 +138,10 @@ function drawTiles(history) {
 function draw() {
   const history = instances.get($('instance').value)
   if (history === undefined || history.points.length === 0) return
-  $('board').hidden = false
-  board ??= charts($('charts'))
+  $('dashboard').hidden = false
+  dashboard ??= charts($('charts'))
   drawTiles(history)
-  board.draw(history.points, kept)
+  dashboard.draw(history.points, kept)
 }
 
 async function run() {
@@ -164,7 +164,7 @@ async function run() {
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   $('charts').replaceChildren()
-  board = undefined
+  dashboard = undefined
   draw()
 })
 $('instance').addEventListener('change', draw)

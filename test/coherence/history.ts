@@ -3,7 +3,7 @@ export interface State {
   stamp: number | null
   row: Row | null
   /** When the write began and when it was known to have ended (ms); Infinity: its fate is unknown. */
-  begun: number
+  started: number
   ended: number
   /** For the report: who wrote it, and how it went. */
   by: string
@@ -31,7 +31,7 @@ export interface Filter {
 
 export interface Read {
   filter: Filter
-  begun: number
+  started: number
   ended: number
   rows: Row[]
   /** For the report: which instance, and what it said of the cache. */
@@ -57,7 +57,7 @@ const matches = (filter: Filter, { id, type, year, genres, word }: Row): boolean
  */
 export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
   const violations: string[] = []
-  const byBegin = reads.toSorted((a, b) => a.begun - b.begun)
+  const byBegin = reads.toSorted((a, b) => a.started - b.started)
   const byEnd = reads.toSorted((a, b) => a.ended - b.ended)
   const floors = new Map<number, number>()
   const oldests = new Map<number, number>()
@@ -66,7 +66,7 @@ export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
   let ended = 0
   // A read's own findings are needed only by reads that begin after its end, so one pass by begin does.
   for (const read of byBegin) {
-    while (ended < byEnd.length && byEnd[ended]!.ended < read.begun) {
+    while (ended < byEnd.length && byEnd[ended]!.ended < read.started) {
       for (const [id, index] of witnessed.get(byEnd[ended]!) ?? []) {
         if (index > (floors.get(id) ?? 0)) floors.set(id, index)
       }
@@ -79,14 +79,14 @@ export function judge(states: Map<number, State[]>, reads: Read[]): string[] {
     for (const [id, history] of standing) {
       // A row that is gone for good can only be wrong by being shown.
       const last = history.at(-1)!
-      if (last.row === null && last.ended < read.begun) standing.delete(id)
+      if (last.row === null && last.ended < read.started) standing.delete(id)
     }
     for (const id of new Set([...standing.keys(), ...shown.keys()])) {
       const history = states.get(id)
       if (history === undefined) continue
       // The oldest state that can have been the row's since the read began: it never moves back.
       let oldest = oldests.get(id) ?? 0
-      while ((history[oldest + 1]?.ended ?? Infinity) < read.begun) oldest += 1
+      while ((history[oldest + 1]?.ended ?? Infinity) < read.started) oldest += 1
       oldests.set(id, oldest)
       const floor = floors.get(id) ?? 0
       const problem = judgeRow(id, history, oldest, read, shown.get(id), floor, found)
@@ -116,7 +116,7 @@ function judgeRow(
       ? state.row === null || !matches(read.filter, state.row)
       : state.stamp === row.stamp
   let inTime = false
-  for (let index = oldest; (history[index]?.begun ?? Infinity) <= read.ended; index += 1) {
+  for (let index = oldest; (history[index]?.started ?? Infinity) <= read.ended; index += 1) {
     if (!fits(history[index]!)) continue
     inTime = true
     if (index < floor) continue
@@ -129,9 +129,12 @@ function judgeRow(
     : ' in no moment of it'
   const recent = history
     .slice(-4)
-    .map(({ stamp, begun, ended, by }) => `${stamp} ${by} ${begun.toFixed(1)}..${ended.toFixed(1)}`)
+    .map(
+      ({ stamp, started, ended, by }) =>
+        `${stamp} ${by} ${started.toFixed(1)}..${ended.toFixed(1)}`,
+    )
   return `${describe(read)}: row ${id} ${what}${why} (latest: ${recent.join('; ')})`
 }
 
-const describe = ({ by, filter, begun, ended }: Read) =>
-  `read of ${JSON.stringify(filter)} by ${by} at ${begun.toFixed(1)}..${ended.toFixed(1)}`
+const describe = ({ by, filter, started, ended }: Read) =>
+  `read of ${JSON.stringify(filter)} by ${by} at ${started.toFixed(1)}..${ended.toFixed(1)}`

@@ -92,10 +92,10 @@ export async function check(t: Teardown, options: CheckOptions): Promise<CheckRe
 
 const judged = ({ states, reads }: Observed) => judge(states, reads)
 
-async function watch(look: () => void, running: () => boolean): Promise<void> {
+async function watch(check: () => void, running: () => boolean): Promise<void> {
   while (running()) {
     for (let tick = 0; tick < 30 && running(); tick += 1) await sleep(100)
-    look()
+    check()
   }
 }
 

@@ -116,7 +116,7 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     const instance = alive()
     const { path, filter } = randomQuery(subject, [...observed.states.keys()])
     const format = filter.id === undefined && Math.random() < 0.3 ? subject.otherFormat : undefined
-    const begun = performance.now()
+    const started = performance.now()
     const answer = await send(instance.url + path, 'GET', undefined, format?.accept).catch(
       () => undefined,
     )
@@ -130,7 +130,7 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     observed.statuses[status] = (observed.statuses[status] ?? 0) + 1
     const shown = answer.status === 404 ? [] : rowsIn(answer.body, format?.read)
     const by = `${instance.name} (${cache})`
-    observed.reads.push({ filter, begun, ended, rows: shown.map(rowOf), by })
+    observed.reads.push({ filter, started, ended, rows: shown.map(rowOf), by })
   }
 
   async function write(): Promise<void> {
@@ -148,7 +148,7 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     const state: State = {
       stamp: remove ? null : stamp,
       row: row ? { ...row, id, stamp } : null,
-      begun: performance.now(),
+      started: performance.now(),
       ended: Number.POSITIVE_INFINITY,
       by: '',
     }
@@ -194,9 +194,9 @@ export function createWorkload(instances: Instance[], subject: Subject) {
       ...{ title: `Row ${own}`, score: own % 10, stamp: own, word: pick(words) },
       ...{ type: pick(types), genres: [pick(genres)], year: pick(years) },
     })
-    const begun = performance.now()
+    const started = performance.now()
     // Its id is known only afterwards; until then reads of it are set against `expected`.
-    expected.set(own, begun)
+    expected.set(own, started)
     const instance = alive()
     const answer = await send(instance.url + list, 'POST', body).catch(notSent)
     if (answer === 'not sent') {
@@ -210,10 +210,10 @@ export function createWorkload(instances: Instance[], subject: Subject) {
       return
     }
     const row = rowOf(JSON.parse(answer.body))
-    const state: State = { stamp: own, row, begun, ended: 0, by: instance.name }
+    const state: State = { stamp: own, row, started, ended: 0, by: instance.name }
     finished(state, answer)
     expected.delete(own)
-    const absent = { stamp: null, row: null, begun: Number.NEGATIVE_INFINITY, ended: 0, by: '' }
+    const absent = { stamp: null, row: null, started: Number.NEGATIVE_INFINITY, ended: 0, by: '' }
     observed.states.set(row.id, [absent, state])
   }
 
@@ -230,7 +230,7 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     const state = {
       stamp,
       row: rowOf(JSON.parse(answer.body)),
-      begun: 0,
+      started: 0,
       ended: performance.now(),
       by: '',
     }
@@ -245,19 +245,19 @@ export function createWorkload(instances: Instance[], subject: Subject) {
     observed(): Observed {
       for (const { rows } of observed.reads) {
         for (const row of rows) {
-          const begun = expected.get(row.stamp)
-          if (begun === undefined || observed.states.has(row.id)) continue
+          const started = expected.get(row.stamp)
+          if (started === undefined || observed.states.has(row.id)) continue
           const absent = {
             stamp: null,
             row: null,
-            begun: Number.NEGATIVE_INFINITY,
+            started: Number.NEGATIVE_INFINITY,
             ended: 0,
             by: '',
           }
           const state = {
             stamp: row.stamp,
             row,
-            begun,
+            started,
             ended: Number.POSITIVE_INFINITY,
             by: 'unknown',
           }

@@ -41,8 +41,8 @@ function workplace(t: Teardown) {
     return { code, stdout: running.stdout(), stderr: running.stderr() }
   }
   const write = (name: string, text: string | Buffer) => writeFileSync(path(name), text)
-  /** Opens the database for one look at it, and closes it again. */
-  const look = (sql: string) => {
+  /** Opens the database for one query, and closes it again. */
+  const query = (sql: string) => {
     const db = new DatabaseSync(path('anime.db'))
     try {
       return db.prepare(sql).all()
@@ -53,8 +53,8 @@ function workplace(t: Teardown) {
   const generated = async (name: string, rows: number) => {
     await pipeline(Readable.from(generateCsv(rows)), createWriteStream(path(name)))
   }
-  const titles = () => Number(look('select count(*) as n from animes')[0]!.n)
-  return { path, start, imports, write, look, generated, titles }
+  const titles = () => Number(query('select count(*) as n from animes')[0]!.n)
+  return { path, start, imports, write, query, generated, titles }
 }
 
 const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0
@@ -186,10 +186,10 @@ t.test('exit code 1, one line on stderr and nothing done otherwise', async (t) =
 })
 
 t.test('a gz file is read as the file in it', async (t) => {
-  const { imports, write, look } = workplace(t)
+  const { imports, write, query } = workplace(t)
   write('a.csv.gz', gzipSync([...generateCsv(3000)].join('')))
   t.match(await imports('a.csv.gz'), { code: 0, stdout: /3000 added/ })
-  t.equal(look('select title from animes').length, 3000)
+  t.equal(query('select title from animes').length, 3000)
 })
 
 t.test(
@@ -268,11 +268,12 @@ t.test('a database held by another process, or that is none, is one line', async
 })
 
 t.test('stopped or killed at any moment, the table is as before', async (t) => {
-  const { path, start, imports, generated, look } = workplace(t)
+  const { path, start, imports, generated, query } = workplace(t)
   await generated('few.csv', 500)
   await generated('many.csv', 80_000)
   await imports('few.csv')
-  const content = () => JSON.stringify([look('select * from animes'), look('select * from outbox')])
+  const content = () =>
+    JSON.stringify([query('select * from animes'), query('select * from outbox')])
   const before = content()
   for (const signal of ['SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGINT', 'SIGKILL'] as const) {
     const running = start('many.csv', '--replace')
@@ -289,7 +290,7 @@ t.test('stopped or killed at any moment, the table is as before', async (t) => {
       t.match(running.stderr(), /import: stopped; nothing was changed\n$/)
     }
     t.equal(content(), before, signal)
-    t.match(look('pragma integrity_check'), [{ integrity_check: 'ok' }])
+    t.match(query('pragma integrity_check'), [{ integrity_check: 'ok' }])
   }
   t.match(await imports('many.csv'), { code: 0, stdout: /79500 added, 0 changed, 500 unchanged/ })
 })

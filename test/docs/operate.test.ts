@@ -7,8 +7,9 @@ import { until } from '../support/until.ts'
 import { startCollector } from '../telemetry/collectors.ts'
 
 const page = readFileSync(join(root, 'docs/operate.md'), 'utf8')
-const told = new Set([...page.matchAll(/`([\w.]+)`/g)].map(([, name]) => name))
-const unsaid = (names: Iterable<string>) => [...new Set(names)].filter((name) => !told.has(name))
+const described = new Set([...page.matchAll(/`([\w.]+)`/g)].map(([, name]) => name))
+const undescribed = (names: Iterable<string>) =>
+  [...new Set(names)].filter((name) => !described.has(name))
 
 t.test('docs/operate.md names every metric, of both kinds', async (t) => {
   const collector = await startCollector(t)
@@ -16,8 +17,8 @@ t.test('docs/operate.md names every metric, of both kinds', async (t) => {
   const { url } = await startServer(t, { ...collector.env, REDIS_URL: redis.url })
   await (await fetch(`${url}/nowhere`)).text()
   const published = await (await fetch(`${url}/metrics`)).text()
-  t.same(unsaid(Array.from(published.matchAll(/^# TYPE (\w+)/gm), ([, name]) => name!)), [])
+  t.same(undescribed(Array.from(published.matchAll(/^# TYPE (\w+)/gm), ([, name]) => name!)), [])
   const sent = () => collector.points.map(({ name }) => name)
   await until('metrics are sent', () => sent().includes('http.server.request.duration'))
-  t.same(unsaid(sent()), [])
+  t.same(undescribed(sent()), [])
 })

@@ -344,7 +344,7 @@ t.test('in a browser', { skip: noBrowser }, async (t) => {
     t.equal(await page.locator('#problem').textContent(), '')
     t.match(await page.locator('#account').textContent(), `${admin.ADMIN_EMAIL} (admin)`)
     await page.getByRole('link', { name: 'Monitor' }).click()
-    await page.locator('#board').waitFor()
+    await page.locator('#dashboard').waitFor()
     await page.getByRole('link', { name: 'Explorer' }).click()
     await until('still signed in', async () => (await titles(page)).length === 20)
     await page.getByRole('button', { name: 'Sign out' }).click()

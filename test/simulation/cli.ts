@@ -14,7 +14,7 @@ Runs the cache's protocol in simulated worlds, in which one seed decides everyth
 read. A world that breaks the promise is made small and printed as a table.
 
   --seconds N     how long (default 60)
-  --histories N   how many at the most
+  --histories N   how many at most
   --seed N        the first seed (default: a random one)
   --steps N       steps of a history (default 500)
   --instances N   how many; without it each seed chooses 1 to 3

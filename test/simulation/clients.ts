@@ -63,15 +63,15 @@ export function createClients(plan: Plan, { world, database, judge, links, insta
   }
 
   /** A hand at the database, or an import: a change, and an outbox row for all in the same transaction. */
-  async function writePast({ row: id }: Operation, told = true): Promise<boolean> {
+  async function writePast({ row: id }: Operation, inOutbox = true): Promise<boolean> {
     lastWrite += 1
     const number = lastWrite
     const process = world.createProcess(`sql ${number}`)
     world.trace(process.name, `write ${number} of row ${id}`)
-    judge.begin(number, told ? 'outbox' : 'nowhere')
+    judge.begin(number, inOutbox ? 'outbox' : 'nowhere')
     const work = database.transaction(process, number, async (trx) => {
       await database.change(trx, id, change(id, number))
-      if (told) await database.insertOutbox(trx, '*', null)
+      if (inOutbox) await database.insertOutbox(trx, '*', null)
     })
     return work.then(
       () => true,

@@ -178,15 +178,15 @@ export function createExceptions(
   const forward = (from: number, to: number): number =>
     jumps.filter(({ time }) => time >= from && time <= to).reduce((sum, { by }) => sum + by, 0)
 
-  /** What told of the write went to a server that was replaced by one that lacks it. */
+  /** What notices of the write went to a server that was replaced by one that lacks it. */
   function failoverHid(read: Span, record: WriteRecord, committed: number): boolean {
-    const told = [...record.marks.keys()].flatMap((mark) => [
+    const notices = [...record.marks.keys()].flatMap((mark) => [
       ...(finished.get(mark) ?? []),
       ...(marks.has(mark) ? [marks.get(mark)!.time] : []),
     ])
-    told.push(...cleared.filter((at) => at >= committed))
+    notices.push(...cleared.filter((at) => at >= committed))
     return failovers.some(({ time, since }) => {
-      const lost = told.some((at) => at >= since && at <= time)
+      const lost = notices.some((at) => at >= since && at <= time)
       return lost && read.answered >= time && read.arrived < time + 1.3 * second
     })
   }

@@ -5,7 +5,7 @@ import { type Outcome, simulate } from './simulate.ts'
 export interface SearchOptions extends PlanOptions {
   /** The first seed; the others follow it. */
   seed: number
-  /** How many histories at the most, and how long. */
+  /** How many histories at most, and how long. */
   histories?: number
   seconds?: number
   onProgress?: (totals: Totals) => void

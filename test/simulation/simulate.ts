@@ -23,7 +23,7 @@ export interface Outcome {
   lines: TraceLine[]
 }
 
-/** Runs the world of a plan, for so many steps at the most. */
+/** Runs the world of a plan, for so many steps at most. */
 export async function simulate(
   plan: Plan,
   { maxSteps, trace = false, choose }: { maxSteps: number; trace?: boolean; choose?: Chooser },

@@ -37,8 +37,8 @@ export async function newDatabase(t: Teardown): Promise<string> {
   return freshDatabase(t)
 }
 
-/** Waits until the cache has been told of an import, where that takes the outbox. */
-async function told({ config, database }: FastifyInstance): Promise<void> {
+/** Waits until an import has reached the cache, where that takes the outbox. */
+async function invalidated({ config, database }: FastifyInstance): Promise<void> {
   if (database.foreignVersion !== undefined || config.REDIS_URL !== undefined) return
   const rows = () => database.reader.selectFrom('outbox').select('id').execute()
   await until('the outbox is empty', async () => (await rows()).length === 0)
@@ -66,7 +66,7 @@ export async function startApp(
   holdToDocument(app)
   if (titles > 0) {
     await importCatalogue(generateCsv(titles), openStage(config.DATABASE_URL))
-    await told(app)
+    await invalidated(app)
   }
   return app
 }

@@ -107,12 +107,12 @@ t.test('the second wave does not wait for a next read that never comes', async (
 t.test('what fails for one request fails for it alone', async (t) => {
   const share = coalesced(() => turn(true))
   const failing = [1, 7]
-  const told = Array.from({ length: 16 }, (_, index) =>
+  const exchanges = Array.from({ length: 16 }, (_, index) =>
     share(() => {
       if (failing.includes(index)) throw new Error('only mine')
     }),
   )
-  const outcomes = await Promise.allSettled(told)
+  const outcomes = await Promise.allSettled(exchanges)
   const failed = outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []))
   t.same(failed, failing)
 })

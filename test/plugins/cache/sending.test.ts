@@ -101,11 +101,11 @@ t.test('a purge of one key drops the answer being made too, and never the journa
 })
 
 t.test('a query goes on while somebody waits for it, and is told when nobody does', async (t) => {
-  const begun: { signal: AbortSignal | undefined; end: (body: string) => void }[] = []
+  const queries: { signal: AbortSignal | undefined; end: (body: string) => void }[] = []
   const prepare = (app: FastifyInstance) => {
     const key = () => ({ key: 'slow', tags: ['all'] })
     const read = (_input: unknown, { signal }: { signal: AbortSignal | undefined }) =>
-      new Promise((end) => begun.push({ signal, end }))
+      new Promise((end) => queries.push({ signal, end }))
     app.get('/slow', cached({ key, read }))
   }
   const app = await startApp(t, {}, { prepare })
@@ -119,33 +119,33 @@ t.test('a query goes on while somebody waits for it, and is told when nobody doe
     return { answer, leave: () => leaving.abort() }
   }
   const first = client()
-  await until('the first query runs', () => begun.length === 1)
+  await until('the first query runs', () => queries.length === 1)
   const second = client()
   const third = client()
   // Both wait for a query that begins when the first has ended.
   await sleep(50)
   first.leave()
-  await until('the first query is abandoned', () => begun[0]!.signal!.aborted)
-  await until('the next one runs at once', () => begun.length === 2)
+  await until('the first query is abandoned', () => queries[0]!.signal!.aborted)
+  await until('the next one runs at once', () => queries.length === 2)
   second.leave()
   await sleep(50)
-  t.notOk(begun[1]!.signal!.aborted, 'one still waits')
-  begun[1]!.end('answer')
+  t.notOk(queries[1]!.signal!.aborted, 'one still waits')
+  queries[1]!.end('answer')
   t.same(await Promise.all([first.answer, second.answer, third.answer]), ['left', 'left', 'answer'])
-  begun[0]!.end('too late')
+  queries[0]!.end('too late')
 })
 
 t.test('no query runs for clients that have all left before it began', async (t) => {
-  const begun: { fail: (error: Error) => void }[] = []
+  const queries: { fail: (error: Error) => void }[] = []
   const prepare = (app: FastifyInstance) => {
     const key = () => ({ key: 'slow', tags: ['all'] })
-    const read = () => new Promise((_, fail) => begun.push({ fail }))
+    const read = () => new Promise((_, fail) => queries.push({ fail }))
     app.get('/slow', cached({ key, read }))
   }
   const app = await startApp(t, {}, { prepare })
   const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/slow`
   const first = fetch(url)
-  await until('the first query runs', () => begun.length === 1)
+  await until('the first query runs', () => queries.length === 1)
   const leaving = new AbortController()
   const others = Array.from({ length: 3 }, () =>
     fetch(url, { signal: leaving.signal }).catch(() => 'left'),
@@ -154,12 +154,12 @@ t.test('no query runs for clients that have all left before it began', async (t)
   leaving.abort()
   await Promise.all(others)
   await sleep(50)
-  begun[0]!.fail(new NotFound('none'))
+  queries[0]!.fail(new NotFound('none'))
   t.equal((await first).status, 404)
   await sleep(50)
-  t.equal(begun.length, 1, 'the clients that left need no query')
+  t.equal(queries.length, 1, 'the clients that left need no query')
   const last = fetch(url)
-  await until('the next client has its query at once', () => begun.length === 2)
-  begun[1]!.fail(new NotFound('none'))
+  await until('the next client has its query at once', () => queries.length === 2)
+  queries[1]!.fail(new NotFound('none'))
   t.equal((await last).status, 404)
 })
