@@ -1,4 +1,4 @@
-# How big each part is. The arithmetic behind the numbers is in docs/deploy.md.
+# How big each part is. The arithmetic behind the numbers is in docs/scaling.md.
 
 variable "plan_sku" {
   description = "The App Service plan. Staging slots and autoscale need Standard or better."
