@@ -26,9 +26,9 @@ commas, semicolons, tabs or |), JSON or NDJSON, plain or as .gz, .zst or .zip; s
   --list-columns    say what each column is taken for and show three rows; needs no database
   --map A=B,...     take the file's column B for our A: id, title, type, year, score, episodes, genres
   --key B,...       the column with the source's ids, or those of title, type and year that identify a title
-  --scale N         what scores are out of (default 10)
-  --separator TEXT  what stands between genres that are not quoted
-  --encoding NAME   the encoding, where it is not found by looking
+  --scale N         the best score on the scale of the file (default 10)
+  --separator TEXT  the separator of genres that are not quoted
+  --encoding NAME   the encoding, if it is not recognized
   --entry NAME      the file in a zip archive
   --strict          only the catalogue's own columns, as Data Factory takes them
   --replace         also remove the titles that FILE does not have
