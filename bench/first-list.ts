@@ -7,6 +7,18 @@ import { inTemporaryFolder } from './processes.ts'
 
 const columns = 'id, title, type, year, score, episodes, genres'
 
+/** The rows of a bench that times the service and a baseline by turns. */
+export function compared(what: string, times: { service: number[]; baseline: number[] }) {
+  const [service, baseline] = [times.service, times.baseline].map(medianOfFasterHalf)
+  return [
+    atMost(what, service! / baseline!, 1.5),
+    {
+      what: '... in milliseconds',
+      measured: `${formatValue(service!, 'ms')} / ${formatValue(baseline!, 'ms')}`,
+    },
+  ]
+}
+
 export default {
   name: 'first-list',
   title: 'The first full list against select and JSON.stringify of the same rows',
@@ -37,16 +49,6 @@ export default {
       )
       db.close()
       await app.close()
-      const [serviceTime, baselineTime] = [
-        medianOfFasterHalf(times.service),
-        medianOfFasterHalf(times.baseline),
-      ]
-      return [
-        atMost('first full list / select + JSON.stringify', serviceTime / baselineTime, 1.5),
-        {
-          what: '... in milliseconds',
-          measured: `${formatValue(serviceTime, 'ms')} / ${formatValue(baselineTime, 'ms')}`,
-        },
-      ]
+      return compared('first full list / select + JSON.stringify', times)
     }),
 } satisfies Bench
