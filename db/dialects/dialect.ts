@@ -71,7 +71,7 @@ export interface Database {
 export type ReadAnswer = FinishedRead | { stream: Readable }
 
 export interface ConnectOptions {
-  /** Told of an attempt that failed and is followed by others, now and then. */
+  /** Called now and then for an attempt that failed and is followed by others. */
   onRetry?: (error: Error) => void
   /** Ends the attempts. */
   signal?: AbortSignal
