@@ -65,14 +65,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { params, body: value } = request
-      const conditions = conditionsOf(request)
+      const asked = { ...seenBy(request), value: request.body }
       const { headers, body } = await request.write(async (trx: Transaction<Schema>) => {
-        const { row, change } = await changeTitle(database, trx, {
-          ...params,
-          ...conditions,
-          value,
-        })
+        const { row, change } = await changeTitle(database, trx, asked)
         return { result: answerWith(200, row), change }
       })
       return reply.headers(headers).send(body)
@@ -93,12 +88,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const conditions = conditionsOf(request)
+      const seen = seenBy(request)
       await request.write(async (trx: Transaction<Schema>) => {
-        const { change } = await removeTitle(database, trx, {
-          ...request.params,
-          ...conditions,
-        })
+        const { change } = await removeTitle(database, trx, seen)
         return { result: undefined, change }
       })
       return reply.code(204).send()
@@ -117,7 +109,8 @@ interface Seen {
   ifNoneMatch?: string | undefined
 }
 
-const conditionsOf = ({ headers }: FastifyRequest) => ({
+const seenBy = ({ params, headers }: Pick<FastifyRequest, 'params' | 'headers'>): Seen => ({
+  id: (params as Static<typeof AnimeId>).id,
   ifMatch: headers['if-match'],
   ifNoneMatch: headers['if-none-match'],
 })
