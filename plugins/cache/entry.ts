@@ -45,18 +45,31 @@ const longestText = 8192
 /** Bodies shorter than this are not worth a coding. */
 const minimumToEncode = 1024
 
+/** Bodies up to this length are encoded at once: the way to a thread of libuv and back takes as long. */
+const longestAtOnce = 8192
+
 const decompress = promisify(zlib.zstdDecompress)
 
-const codecs: Record<Exclude<Coding, 'identity'>, (body: Buffer) => Promise<Buffer>> = {
+const brotliOptions = ({ length }: Buffer): zlib.BrotliOptions => ({
+  params: {
+    [zlib.constants.BROTLI_PARAM_QUALITY]: 4,
+    [zlib.constants.BROTLI_PARAM_SIZE_HINT]: length,
+  },
+})
+
+type Codec<Encoded> = Record<Exclude<Coding, 'identity'>, (body: Buffer) => Encoded>
+
+const inThread: Codec<Promise<Buffer>> = {
   zstd: promisify(zlib.zstdCompress),
   gzip: promisify(zlib.gzip),
   br: (body) =>
-    promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress)(body, {
-      params: {
-        [zlib.constants.BROTLI_PARAM_QUALITY]: 4,
-        [zlib.constants.BROTLI_PARAM_SIZE_HINT]: body.length,
-      },
-    }),
+    promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress)(body, brotliOptions(body)),
+}
+
+const atOnce: Codec<Buffer> = {
+  zstd: (body) => zlib.zstdCompressSync(body),
+  gzip: (body) => zlib.gzipSync(body),
+  br: (body) => zlib.brotliCompressSync(body, brotliOptions(body)),
 }
 
 export const etagOf = (body: Buffer | string) => hash('sha1', body, 'base64url')
@@ -102,6 +115,13 @@ export function encode(
   const wanted = codingOf(entry, coding)
   const made = entry.variants.get(wanted)
   if (made !== undefined) return made
+  const keep = (bytes: Buffer) => {
+    const encoded = variant(entry, wanted, bytes)
+    entry.variants.set(wanted, encoded)
+    onGrow(entry)
+    return encoded
+  }
+  if (entry.length <= longestAtOnce) return keep(makeAtOnce(entry, wanted))
   let pending = encoding.get(entry)
   if (pending === undefined) {
     pending = new Map()
@@ -110,12 +130,7 @@ export function encode(
   let work = pending.get(wanted)
   if (work === undefined) {
     work = make(entry, wanted)
-      .then((bytes) => {
-        const encoded = variant(entry, wanted, bytes)
-        entry.variants.set(wanted, encoded)
-        onGrow(entry)
-        return encoded
-      })
+      .then(keep)
       .finally(() => pending.delete(wanted))
     pending.set(wanted, work)
   }
@@ -124,8 +139,14 @@ export function encode(
 
 async function make(entry: Entry, coding: Coding): Promise<Buffer> {
   const body = entry.variants.get('identity')?.bytes
-  if (coding !== 'identity') return codecs[coding](body ?? (await make(entry, 'identity')))
+  if (coding !== 'identity') return inThread[coding](body ?? (await make(entry, 'identity')))
   return decompress(entry.variants.get('zstd')!.bytes)
+}
+
+function makeAtOnce(entry: Entry, coding: Coding): Buffer {
+  const body = entry.variants.get('identity')?.bytes
+  if (coding !== 'identity') return atOnce[coding](body ?? makeAtOnce(entry, 'identity'))
+  return zlib.zstdDecompressSync(entry.variants.get('zstd')!.bytes)
 }
 
 /** The form of a packed answer; another number is another form, and not read. */

@@ -155,11 +155,13 @@ export const mutants: Record<string, Mutant> = {
             const other = running.get(key)
             if (other !== undefined) return { outcome: await other.outcome }
             const joined = await flights.join(key)
-            if ('lead' in joined) {
-              running.set(key, joined.lead)
-              void joined.lead.outcome.then(() => running.delete(key))
-            }
-            return joined
+            if (!('lead' in joined)) return joined
+            const { lead } = joined
+            running.set(key, lead)
+            void lead.outcome.then(() => running.delete(key))
+            // It lasts longer, so that others come while it runs.
+            const settle = (result: unknown) => void setTimeout(() => lead.settle(result), 20)
+            return { lead: { ...lead, settle } }
           }
           return { ...flights, join }
         },
