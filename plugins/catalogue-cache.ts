@@ -35,6 +35,7 @@ async function catalogueCachePlugin(app: FastifyInstance) {
       return databaseName(database.reader)
     },
     foreignVersion: database.foreignVersion,
+    admit: database.admit,
     maxBytes: config.CACHE_MAX_BYTES,
     ttl: config.CACHE_TTL,
     headers: {

@@ -53,6 +53,11 @@ export interface Database {
     options?: { signal?: AbortSignal | undefined },
   ) => Promise<ReadAnswer | undefined>
   /**
+   * Asks whether `read` would take one more, without one.
+   * @throws TooManyReads when as many wait as may
+   */
+  readonly admit: () => void
+  /**
    * A number that moves with every commit by another process, where the database tells one
    * (SQLite's `PRAGMA data_version`); costs about two microseconds.
    */

@@ -116,7 +116,7 @@ export async function openMssql(
       dialect: dialectOver(pooledDriver(acquire, pool)),
       log: logQuery,
     }),
-    read: openMssqlReads(
+    ...openMssqlReads(
       { size: settings.poolMax, acquire, release: (connection) => void pool.release(connection) },
       options,
     ),

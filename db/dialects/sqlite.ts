@@ -75,6 +75,7 @@ export function openSqlite(path: string, options: SqliteOptions = {}): Database 
     // On the writing connection, so that this process's own commits do not move it.
     foreignVersion: () => dataVersion.get()?.data_version as number,
     read: readers.read,
+    admit: readers.admit,
     connect: async () => {},
     close: async () => {
       await readers.close()

@@ -18,6 +18,12 @@ export function createLine({ maxRunning, maxWaiting }: LineOptions) {
     else next()
   }
 
+  /** @throws TooManyReads when as many wait as may */
+  function admit(): void {
+    if (running < maxRunning || waiting.size < maxWaiting) return
+    throw new TooManyReads(`${waiting.size} reads wait already`)
+  }
+
   /**
    * Resolves when a read may begin. `leave` must be called when it has ended.
    * @throws TooManyReads when as many wait as may, and the signal's reason when it aborts first
@@ -28,7 +34,7 @@ export function createLine({ maxRunning, maxWaiting }: LineOptions) {
       running += 1
       return
     }
-    if (waiting.size >= maxWaiting) throw new TooManyReads(`${waiting.size} reads wait already`)
+    admit()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const begin = () => {
       waiting.delete(begin)
@@ -44,5 +50,5 @@ export function createLine({ maxRunning, maxWaiting }: LineOptions) {
     return promise
   }
 
-  return { enter, leave }
+  return { admit, enter, leave }
 }

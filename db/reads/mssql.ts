@@ -29,7 +29,10 @@ const sliceSize = 200
  * Reads from SQL Server. Rows are rendered a few hundred at a time, and other work has its turn between.
  * Half of the connections run reads and a quarter streams, so that writes find one.
  */
-export function openMssqlReads(pool: ReadPool, options: ReaderOptions = {}): Database['read'] {
+export function openMssqlReads(
+  pool: ReadPool,
+  options: ReaderOptions = {},
+): Pick<Database, 'read' | 'admit'> {
   const { maxWaiting = 200, ...given } = options
   const bounds = { ...defaultBounds, ...given }
   const line = createLine({ maxRunning: Math.ceil(pool.size / 2), maxWaiting })
@@ -67,14 +70,15 @@ export function openMssqlReads(pool: ReadPool, options: ReaderOptions = {}): Dat
     }
   }
 
-  return async (read, { signal } = {}) => {
+  const read: Database['read'] = async (what, { signal } = {}) => {
     await line.enter(signal)
     try {
-      return await retrying(() => attempt(read))
+      return await retrying(() => attempt(what))
     } finally {
       line.leave()
     }
   }
+  return { read, admit: line.admit }
 }
 
 function sessionOn(connection: MssqlConnection, bounds: ReadBounds): ReadSession {

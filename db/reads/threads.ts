@@ -98,7 +98,7 @@ export function openReaders(path: string, options: ReaderOptions = {}) {
     await Promise.all([...threads].map((thread) => thread.end()))
   }
 
-  return { read, close }
+  return { read, admit: line.admit, close }
 }
 
 interface Thread {

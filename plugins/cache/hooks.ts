@@ -48,6 +48,10 @@ export interface HookOptions {
   cache: Cache
   http: ReturnType<typeof createHttp>
   route: PreparedRoute
+  /** Undefined, or a promise of the turn in which a miss goes on. */
+  turn: () => Promise<void> | undefined
+  /** Throws what a miss is answered with when no further query may be begun. */
+  admit?: (() => void) | undefined
 }
 
 /** A body as bytes, without a copy where it is that already. */
@@ -59,17 +63,26 @@ const bodyOf = (body: unknown): Buffer =>
 const nothingHeld: CacheContext = { held: async () => undefined, signal: undefined }
 
 /** The hooks of one cached route: lookup before the handler, the end of a fill in `onSend`. */
-export function createHooks({ cache, http, route }: HookOptions) {
+export function createHooks({ cache, http, route, turn, admit }: HookOptions) {
   const keyByUrl = new LRUCache<string, Auditable>({ max: maxUrls })
 
   /** Rule 4, the fast path: this URL was validated before, so its key is known. */
   function lookupByUrl(request: FastifyRequest, reply: FastifyReply, done: Done) {
+    const goOn = () => {
+      const later = turn()
+      if (later === undefined) return done()
+      void later.then(() => {
+        // What was not held then may be now.
+        request.cacheLookup = null
+        done()
+      })
+    }
     const known = keyByUrl.get(route.rawKey(request))
     // The slow path evaluates `If-Match`, which is rare.
-    if (known === undefined || request.headers['if-match'] !== undefined) return done()
+    if (known === undefined || request.headers['if-match'] !== undefined) return goOn()
     const use = (result: LookupResult) => {
       request.cacheLookup = result
-      if (result.status !== 'hit') return done()
+      if (result.status !== 'hit') return goOn()
       http.sendEntry(request, reply, result.entry, 'hit')
     }
     const result = cache.lookup(known.key)
@@ -82,9 +95,10 @@ export function createHooks({ cache, http, route }: HookOptions) {
     const { params, query } = request
     const input: CacheInput = { params, query, vary: route.varyOf(request) }
     const wanted = route.keyOf(input)
-    remember(request, wanted.key, input)
     const result = request.cacheLookup ?? (await cache.lookup(wanted.key))
     request.cacheLookup = result
+    if (result.status !== 'hit' && cache.needsQuery(wanted.key)) admit?.()
+    remember(request, wanted.key, input)
     if (result.status === 'hit') {
       checkMatch(request, result.entry)
       return http.sendEntry(request, reply, result.entry, 'hit')

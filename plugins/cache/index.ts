@@ -11,6 +11,8 @@ import { type Cache, createCache } from './protocol.ts'
 import { createRedisJournal } from './redis-journal.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { type CachedRoute, checkRoute, prepareRoute } from './route.ts'
+import { systemRuntime } from './runtime.ts'
+import { takeTurns } from './turns.ts'
 import { type Committed, commit, finish, type Work, type WriteStore } from './write.ts'
 
 export { type CacheAnswer, type CacheContext, type CacheInput, cached } from './route.ts'
@@ -26,6 +28,11 @@ export interface CachePluginOptions extends WriteStore {
   dataset: () => Promise<string>
   /** A number that moves with every commit by another process; for a process without Redis. */
   foreignVersion?: (() => number) | undefined
+  /**
+   * Called for a miss that only a query of its own can answer, before anything is done for it. What it throws
+   * is answered: an application that bounds its queries refuses the next one here at the least cost.
+   */
+  admit?: (() => void) | undefined
   /** Bound on the memory of local copies, in bytes (default 256 MiB). */
   maxBytes?: number
   /** Seconds that an answer is kept at most (default 3600). */
@@ -74,6 +81,9 @@ export const defaultStoredHeaders = [
 const relayInterval = 1000
 const auditInterval = 15_000
 
+/** So many misses are begun in a turn of the event loop: some two milliseconds of work. */
+const missesPerTurn = 8
+
 /** Without requests for this long the outbox is not read: serverless Azure SQL then pauses. */
 const relayIdleAfter = 300_000
 
@@ -84,6 +94,8 @@ const relayIdleAfter = 300_000
 async function cachePlugin(app: FastifyInstance, options: CachePluginOptions) {
   const { cache, relay } = openCache(app, options)
   const http = createHttp(cache, httpOptions(options, app.server))
+  const { admit } = options
+  const turn = takeTurns(missesPerTurn, systemRuntime)
   app.decorate('cache', cache)
   app.decorateRequest('cacheLookup', null)
   app.decorateRequest('cacheFill', null)
@@ -106,7 +118,7 @@ async function cachePlugin(app: FastifyInstance, options: CachePluginOptions) {
     const { cache: declared } = route.config
     let hooks = hooksOf.get(declared)
     if (hooks === undefined) {
-      hooks = createHooks({ cache, http, route: prepareRoute(declared) })
+      hooks = createHooks({ cache, http, route: prepareRoute(declared), turn, admit })
       hooksOf.set(declared, hooks)
       installed.push(hooks)
     }

@@ -115,6 +115,9 @@ export function createCache(options: CacheOptions) {
     }
   }
 
+  /** Whether neither the query of another request nor the shared tier can have what is not in memory. */
+  const needsQuery = (key: string): boolean => !flights.isRunning(key) && journal.state() !== 'ok'
+
   /**
    * Rules 3 and 7. For a request that found no local copy: resolves to the outcome of another request's
    * query, or makes this request the leader that runs the query. When the flights that it joined came to
@@ -241,6 +244,7 @@ export function createCache(options: CacheOptions) {
 
   return {
     lookup,
+    needsQuery,
     join,
     store,
     held,

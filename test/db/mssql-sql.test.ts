@@ -66,6 +66,7 @@ function recorder() {
     reader: db,
     writer: db,
     read: async () => undefined,
+    admit: () => {},
     connect: nothing,
     close: nothing,
   }

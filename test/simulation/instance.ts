@@ -136,6 +136,8 @@ export function createInstance(options: InstanceOptions) {
     cache,
     http: http as unknown as HookOptions['http'],
     route,
+    // Its requests come one by one.
+    turn: () => undefined,
   })
 
   /** One request, through the hooks in the order in which Fastify would call them. */
