@@ -12,7 +12,7 @@ import {
   someIds,
   sorted,
 } from './list-sql.ts'
-import type { ReadSession, Row } from './session.ts'
+import type { Following, ReadSession, Row } from './session.ts'
 import { type Sql, sql, type Value } from './sql.ts'
 
 export interface ListQuery {
@@ -39,6 +39,8 @@ export const rowMaker = <R>(names: readonly string[]): ((values: Row) => R) =>
   ) as (values: Row) => R
 
 export const rowOf = rowMaker<AnimeRow>(animeColumns)
+
+const idAt = animeColumns.indexOf('id')
 
 const largestId = sql`select max(id) from animes`
 
@@ -147,22 +149,36 @@ async function isIndexed(session: ReadSession, keys: readonly SortKey[]): Promis
   return Number(await numberOf(session, largestId)) <= session.bounds.small
 }
 
-/** The statements that give a whole list, one after the other, and whether it is few. */
+/** A statement of a whole list, and how its rows can be asked for in parts. */
+type WholeStatement = [statement: Sql, following?: Following]
+
+/** The statements that give a whole list, one after the other. */
 export async function wholeList(
   session: ReadSession,
   { filters, sort, cursor }: ListQuery,
-): Promise<Sql[]> {
+): Promise<WholeStatement[]> {
   const { dialect } = session
   const ids = isFiltered(filters) ? await idsOf(session, filters, []) : undefined
-  if (ids !== undefined) return ids.length === 0 ? [] : [amongIds(dialect, ids, { sort, cursor })]
+  if (ids !== undefined) return ids.length === 0 ? [] : [[amongIds(dialect, ids, { sort, cursor })]]
   const keys = totalOrder(sort)
   const [{ column }] = keys as [SortKey]
+  if (column === 'id') {
+    const from = (id: Value | undefined, count?: number) =>
+      scanning(
+        dialect,
+        filters,
+        { equal: [], order: keys, from: id === undefined ? undefined : { after: id } },
+        count,
+      )
+    const first = cursor?.[0]
+    return [[from(first), (count, last) => from(last?.[idAt] ?? first, count)]]
+  }
   if (cursor !== undefined || keys.length > 2 || column === 'type') {
-    return [sorted(dialect, filters, { sort, cursor })]
+    return [[sorted(dialect, filters, { sort, cursor })]]
   }
   const unknownLast = keys.length === 2 && mayBeUnknown(filters, column)
   const known: Scan = { equal: [], order: keys, from: unknownLast ? 'known' : undefined }
   const unknown: Scan = { equal: [{ column, value: null }], order: keys.slice(1) }
   const scans = unknownLast ? [known, unknown] : [known]
-  return scans.map((scan) => scanning(dialect, filters, scan))
+  return scans.map((scan) => [scanning(dialect, filters, scan)])
 }

@@ -27,7 +27,7 @@ import {
   searchPage,
   searchTitles,
 } from './search-list.ts'
-import type { ReadSession } from './session.ts'
+import type { Following, ReadSession } from './session.ts'
 import { raw, sql } from './sql.ts'
 
 /** A list, or a page of it. */
@@ -66,9 +66,25 @@ export type StreamedRead = AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>
 
 const encoder = new TextEncoder()
 
-function finish(text: string, rest: Partial<FinishedRead> = {}): FinishedRead {
-  const body = encoder.encode(text)
-  return { body, etag: hash('sha1', body, 'base64url'), next: null, ...rest }
+const finish = (text: string, rest?: Partial<FinishedRead>): FinishedRead =>
+  finished(encoder.encode(text), rest)
+
+const finished = (body: Uint8Array<ArrayBuffer>, rest: Partial<FinishedRead> = {}) => ({
+  body,
+  etag: hash('sha1', body, 'base64url'),
+  next: null,
+  ...rest,
+})
+
+/** The pieces in a buffer of their own, which can be handed to another thread. */
+function concatenated(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
 }
 
 /** Reads and renders, within one session. Undefined: there is no such title. */
@@ -145,14 +161,17 @@ async function whole(
   }
   const head = (count: number) => format.head(count, null, searched?.corrected)
   const pieces = renderedPieces(session, query, format, searched)
-  const held: string[] = []
+  const held: Uint8Array<ArrayBuffer>[] = []
   let counted = session.dialect.interleaves ? undefined : await total()
   let [rows, bytes, judged] = [0, 0, false]
   // Not by `for await`, which would end them when the rest is streamed.
   for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
-    held.push(next.value.text)
+    const separator = held.length === 0 ? '' : format.separator
+    // Piece by piece: their texts are short-lived then, and most of one byte a character.
+    const piece = encoder.encode(separator + next.value.text)
+    held.push(piece)
     rows += next.value.rows
-    bytes += next.value.text.length
+    bytes += piece.length
     if (judged || bytes < streamAbove / 64) continue
     judged = true
     counted ??= await total()
@@ -161,7 +180,8 @@ async function whole(
     }
   }
   if (query.cursor !== undefined || isSearch) counted ??= await total()
-  return finish(head(counted ?? rows) + held.join(format.separator) + format.tail)
+  const around = [head(counted ?? rows), format.tail].map((text) => encoder.encode(text))
+  return finished(concatenated([around[0]!, ...held, around[1]!]))
 }
 
 interface Piece {
@@ -183,7 +203,7 @@ async function* renderedPieces(
     return
   }
   for (const statement of await wholeList(session, query)) {
-    for await (const batch of session.batches(statement)) {
+    for await (const batch of session.batches(...statement)) {
       if (batch.length > 0) {
         yield { text: format.rows(batch.map(rowOf) as AnimeRow[]), rows: batch.length }
       }
@@ -192,32 +212,32 @@ async function* renderedPieces(
 }
 
 async function* streamed(
-  held: string[],
+  held: Uint8Array<ArrayBuffer>[],
   pieces: AsyncGenerator<Piece, void, void>,
   format: ListFormat,
   head: string,
 ): StreamedRead {
   try {
-    let separator = head
-    for (const text of held.splice(0)) {
-      yield encoder.encode(separator + text)
-      separator = format.separator
-    }
-    for await (const { text } of pieces) {
-      yield encoder.encode(separator + text)
-      separator = format.separator
-    }
+    yield encoder.encode(head)
+    yield* held.splice(0)
+    for await (const { text } of pieces) yield encoder.encode(format.separator + text)
     yield encoder.encode(format.tail)
   } finally {
     await pieces.return()
   }
 }
 
+const idAt = fileColumns.indexOf('id')
+
 async function* exported(session: ReadSession, format: ListFormat): StreamedRead {
   const toRow = rowMaker<FileRow>(fileColumns)
-  const names = raw(fileColumns.join(', '))
+  const selected = sql`select ${raw(fileColumns.join(', '))} from animes`
+  const following: Following = (count, last) => {
+    const after = last === undefined ? raw('') : sql`where id > ${last[idAt]!}`
+    return sql`${selected} ${after} order by id ${raw(session.dialect.limit(count))}`
+  }
   let separator = format.head(0, null)
-  for await (const batch of session.batches(sql`select ${names} from animes order by id`)) {
+  for await (const batch of session.batches(sql`${selected} order by id`, following)) {
     if (batch.length === 0) continue
     yield encoder.encode(separator + format.rows(batch.map(toRow)))
     separator = format.separator

@@ -35,6 +35,9 @@ export const defaultBounds: ReadBounds = { streamAbove: 16_777_216, few: 6000, s
 /** Rows come as arrays, in the order of the selected columns. */
 export type Row = Value[]
 
+/** The statement of the first `count` rows, or of those after the last one. */
+export type Following = (count: number, last?: Row) => Sql
+
 /**
  * A connection whose statements all see one moment. In a thread SQLite's answers are there at once, SQL
  * Server's come over the network.
@@ -43,8 +46,14 @@ export interface ReadSession {
   readonly bounds: ReadBounds
   readonly dialect: ReadDialect
   readonly rows: (statement: Sql) => Row[] | Promise<Row[]>
-  /** The rows a few hundred at a time, as they are asked for. */
-  readonly batches: (statement: Sql) => Iterable<Row[]> | AsyncIterable<Row[]>
+  /**
+   * The rows a few hundred at a time, as they are asked for. Where `following` gives the same rows, SQLite is asked for each
+   * batch anew: to step through one statement takes half as long again.
+   */
+  readonly batches: (
+    statement: Sql,
+    following?: Following,
+  ) => Iterable<Row[]> | AsyncIterable<Row[]>
 }
 
 /** Rows of a batch: some 64 KiB of JSON, a millisecond of work. */

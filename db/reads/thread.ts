@@ -4,7 +4,7 @@ import { openReadOnly, statementCache } from '../dialects/sqlite-connection.ts'
 import { lowerPriority } from '../lower-priority.ts'
 import type { QueryTiming } from '../query-log.ts'
 import { runRead, type StreamedRead } from './read.ts'
-import { batchSize, type ReadSession, type Row } from './session.ts'
+import { batchSize, type Following, type ReadSession, type Row } from './session.ts'
 import { type Sql, textOf, type Value } from './sql.ts'
 import { sqliteReads } from './sqlite-dialect.ts'
 import type { StreamPiece } from './stream.ts'
@@ -33,6 +33,15 @@ function connect(): Connection {
     return statement
   }
   const kept = statementCache(prepare)
+  function* inParts(following: Following): Generator<Row[], void, void> {
+    for (let rows: Row[] = []; ; ) {
+      const part = following(batchSize, rows.at(-1))
+      const statement = kept(textOf(part, sqliteReads.placeholder))
+      rows = statement.all(...(part.values as Value[])) as unknown as Row[]
+      yield rows
+      if (rows.length < batchSize) return
+    }
+  }
   const connection: Connection = {
     database,
     bounds,
@@ -45,10 +54,10 @@ function connect(): Connection {
       connection.timings?.push({ sql: text, milliseconds: performance.now() - started })
       return rows
     },
-    *batches(sql) {
+    *batches(sql, following) {
       const text = textOf(sql, sqliteReads.placeholder)
       const started = performance.now()
-      yield* inBatches(prepare(text), sql)
+      yield* following === undefined ? inBatches(prepare(text), sql) : inParts(following)
       connection.timings?.push({ sql: text, milliseconds: performance.now() - started })
     },
   }

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { animeColumns } from '../../../catalogue/columns.ts'
+import { exportedId } from '../../../catalogue/names.ts'
 import { insertAnime } from '../../../db/animes.ts'
 import { openDatabase } from '../../../db/database.ts'
 import { type Database, TooManyReads } from '../../../db/dialects/dialect.ts'
@@ -56,6 +57,31 @@ t.test('a read sees every commit that ended before it was asked for', async (t) 
     const whole = await readList(database, { filters: { type: 'TV', year: 2001 }, sort: [] })
     if (page.total < added || whole.total < added) t.fail(`${page.total} of ${added}`)
   }
+})
+
+t.test('a whole list has each title once, wherever its batches end', async (t) => {
+  const database = await open(t, 1001)
+  const rows = await database.reader.selectFrom('animes').select('id').orderBy('id').execute()
+  const up = rows.map(({ id }) => id)
+  for (const descending of [false, true]) {
+    const ids = descending ? up.toReversed() : up
+    const sort = [{ column: 'id' as const, descending }]
+    for (const left of [0, 1, 499, 500, 501, 1000, 1001]) {
+      const cursor = left === ids.length ? undefined : [ids[ids.length - left - 1]!]
+      const list = await readList(database, { filters: {}, sort, cursor })
+      t.strictSame(
+        [list.total, list.data.map(({ id }) => id)],
+        [1001, left ? ids.slice(-left) : []],
+      )
+    }
+  }
+  const exported = await database.read({ what: 'export', format: 'ndjson' })
+  if (exported === undefined || !('stream' in exported)) throw new Error('it is not streamed')
+  const lines = (await buffer(exported.stream)).toString().trim().split('\n')
+  t.strictSame(
+    lines.map((line) => JSON.parse(line)[exportedId]),
+    up,
+  )
 })
 
 t.test('a page and its total, and all counts, are of one moment', async (t) => {
