@@ -8,7 +8,7 @@ import {
   type SqliteDialectConfig,
   SqliteDriver,
 } from 'kysely'
-import { createLine } from '../reads/line.ts'
+import { createSemaphore } from '../reads/semaphore.ts'
 import { DatabaseUnavailable } from './dialect.ts'
 import { busy } from './sqlite-connection.ts'
 
@@ -40,7 +40,7 @@ class WritingAdapter extends SqliteAdapter {
 }
 
 class WritingDriver extends SqliteDriver {
-  readonly #queue = createLine({ maxRunning: 1, maxWaiting: Infinity })
+  readonly #queue = createSemaphore({ maxRunning: 1, maxWaiting: Infinity })
   readonly #timeout: number
   #deadline = 0
 
@@ -62,13 +62,13 @@ class WritingDriver extends SqliteDriver {
 
   override async acquireConnection() {
     const deadline = Date.now() + this.#timeout
-    await this.#queue.enter()
+    await this.#queue.acquire()
     this.#deadline = deadline
     return super.acquireConnection()
   }
 
   override async releaseConnection() {
-    this.#queue.leave()
+    this.#queue.release()
   }
 
   override async beginTransaction(connection: DatabaseConnection) {

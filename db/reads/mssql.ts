@@ -4,9 +4,9 @@ import { type Database, type ReadAnswer, TooManyReads } from '../dialects/dialec
 import { retrying } from '../dialects/faults.ts'
 import type { MssqlConnection } from '../dialects/mssql-connection.ts'
 import { publishQueries } from '../query-log.ts'
-import { createLine } from './line.ts'
 import { mssqlReads } from './mssql-dialect.ts'
 import { type Read, runRead, type StreamedRead } from './read.ts'
+import { createSemaphore } from './semaphore.ts'
 import { defaultBounds, type ReadBounds, type ReadSession, type Row } from './session.ts'
 import { type Sql, textOf } from './sql.ts'
 import { limitTime } from './stream.ts'
@@ -35,7 +35,7 @@ export function openMssqlReads(
 ): Pick<Database, 'read' | 'admit'> {
   const { maxWaiting = 200, ...given } = options
   const bounds = { ...defaultBounds, ...given }
-  const line = createLine({ maxRunning: Math.ceil(pool.size / 2), maxWaiting })
+  const semaphore = createSemaphore({ maxRunning: Math.ceil(pool.size / 2), maxWaiting })
   const maxStreams = Math.max(1, Math.floor(pool.size / 4))
   let streams = 0
 
@@ -71,14 +71,14 @@ export function openMssqlReads(
   }
 
   const read: Database['read'] = async (what, { signal } = {}) => {
-    await line.enter(signal)
+    await semaphore.acquire(signal)
     try {
       return await retrying(() => attempt(what))
     } finally {
-      line.leave()
+      semaphore.release()
     }
   }
-  return { read, admit: line.admit }
+  return { read, admit: semaphore.admit }
 }
 
 function sessionOn(connection: MssqlConnection, bounds: ReadBounds): ReadSession {

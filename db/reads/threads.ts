@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { type Database, DatabaseUnavailable, TooManyReads } from '../dialects/dialect.ts'
 import { publishQueries, type QueryTiming, queryChannel } from '../query-log.ts'
-import { createLine } from './line.ts'
 import type { FinishedRead, Read } from './read.ts'
+import { createSemaphore } from './semaphore.ts'
 import { defaultBounds, type ReadBounds } from './session.ts'
 import { streamFrom } from './stream.ts'
 
@@ -47,7 +47,7 @@ export function openReaders(path: string, options: ReaderOptions = {}) {
   const { maxWaiting = 200, ...bounds } = options
   const threads = new Set<Thread>()
   const idle: Thread[] = []
-  const line = createLine({
+  const semaphore = createSemaphore({
     maxRunning: Math.min(8, Math.max(2, availableParallelism())),
     maxWaiting,
   })
@@ -65,7 +65,7 @@ export function openReaders(path: string, options: ReaderOptions = {}) {
   }
 
   async function ask(read: Read, signal: AbortSignal | undefined): Promise<ThreadReply> {
-    await line.enter(signal)
+    await semaphore.acquire(signal)
     try {
       if (closed) throw new DatabaseUnavailable('the database is closed')
       const thread = idle.pop() ?? start()
@@ -73,7 +73,7 @@ export function openReaders(path: string, options: ReaderOptions = {}) {
       idle.push(thread)
       return reply
     } finally {
-      line.leave()
+      semaphore.release()
     }
   }
 
@@ -98,7 +98,7 @@ export function openReaders(path: string, options: ReaderOptions = {}) {
     await Promise.all([...threads].map((thread) => thread.end()))
   }
 
-  return { read, admit: line.admit, close }
+  return { read, admit: semaphore.admit, close }
 }
 
 interface Thread {

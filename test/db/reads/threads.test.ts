@@ -13,8 +13,8 @@ import { generateCsv } from '../../../db/import/generate.ts'
 import { importCatalogue } from '../../../db/import/import.ts'
 import { openStage } from '../../../db/import/stage.ts'
 import { migrate } from '../../../db/migrate.ts'
-import { createLine } from '../../../db/reads/line.ts'
 import type { Read } from '../../../db/reads/read.ts'
+import { createSemaphore } from '../../../db/reads/semaphore.ts'
 import { streamLimits } from '../../../db/reads/stream.ts'
 import type { ReaderOptions } from '../../../db/reads/threads.ts'
 import { temporaryFolder } from '../../support/app.ts'
@@ -114,31 +114,31 @@ t.test('a page and its total, and all counts, are of one moment', async (t) => {
 })
 
 t.test('so many reads run, so many wait, and the next is refused', async (t) => {
-  const line = createLine({ maxRunning: 2, maxWaiting: 3 })
-  await line.enter()
-  await line.enter()
+  const semaphore = createSemaphore({ maxRunning: 2, maxWaiting: 3 })
+  await semaphore.acquire()
+  await semaphore.acquire()
   const order: number[] = []
-  const waiting = [1, 2, 3].map((number) => line.enter().then(() => order.push(number)))
-  await t.rejects(line.enter(), TooManyReads)
-  line.leave()
-  line.leave()
+  const waiting = [1, 2, 3].map((number) => semaphore.acquire().then(() => order.push(number)))
+  await t.rejects(semaphore.acquire(), TooManyReads)
+  semaphore.release()
+  semaphore.release()
   await Promise.all(waiting.slice(0, 2))
   t.strictSame(order, [1, 2], 'in their order')
-  line.leave()
+  semaphore.release()
   await Promise.all(waiting)
 })
 
 t.test('a read that nobody waits for any more is not begun', async (t) => {
-  const line = createLine({ maxRunning: 1, maxWaiting: 5 })
-  await line.enter()
+  const semaphore = createSemaphore({ maxRunning: 1, maxWaiting: 5 })
+  await semaphore.acquire()
   const left = new AbortController()
-  const gone = line.enter(left.signal)
-  const next = line.enter()
+  const gone = semaphore.acquire(left.signal)
+  const next = semaphore.acquire()
   left.abort(new Error('left'))
   await t.rejects(gone, /left/)
-  line.leave()
+  semaphore.release()
   await next
-  await t.rejects(line.enter(AbortSignal.abort(new Error('gone before'))), /gone before/)
+  await t.rejects(semaphore.acquire(AbortSignal.abort(new Error('gone before'))), /gone before/)
 })
 
 t.test('more reads than may wait are refused, and the others answered', async (t) => {

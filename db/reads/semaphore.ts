@@ -1,18 +1,18 @@
 import { TooManyReads } from '../dialects/dialect.ts'
 
-export interface LineOptions {
+interface SemaphoreOptions {
   /** How many run at a time. */
   maxRunning: number
   /** How many wait; those beyond are refused. */
   maxWaiting: number
 }
 
-/** Lets a number of reads run at a time, in the order in which they came. */
-export function createLine({ maxRunning, maxWaiting }: LineOptions) {
+/** A semaphore with a bounded queue: lets a number of reads run at a time, in the order in which they came. */
+export function createSemaphore({ maxRunning, maxWaiting }: SemaphoreOptions) {
   const waiting = new Set<() => void>()
   let running = 0
 
-  function leave(): void {
+  function release(): void {
     const [next] = waiting
     if (next === undefined) running -= 1
     else next()
@@ -25,10 +25,10 @@ export function createLine({ maxRunning, maxWaiting }: LineOptions) {
   }
 
   /**
-   * Resolves when a read may begin. `leave` must be called when it has ended.
+   * Resolves when a read may begin. `release` must be called when it has ended.
    * @throws TooManyReads when as many wait as may, and the signal's reason when it aborts first
    */
-  async function enter(signal?: AbortSignal): Promise<void> {
+  async function acquire(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
     if (running < maxRunning) {
       running += 1
@@ -50,5 +50,5 @@ export function createLine({ maxRunning, maxWaiting }: LineOptions) {
     return promise
   }
 
-  return { admit, enter, leave }
+  return { admit, acquire, release }
 }
