@@ -22,7 +22,7 @@ export default {
         services.push({ name: 'checked over Redis', base: checked.base })
         services.push({ name: 'without Redis', base: local.base })
       }
-      const kinds = Array.from({ length: processes }, () => 'fastify' as const)
+      const kinds = (['fastify', 'http'] as const).flatMap((kind) => Array(processes).fill(kind))
       const bare = await startBare(services[0]!, kinds, folder, { path })
       try {
         const contenders = [...services, ...bare.contenders]
@@ -30,6 +30,7 @@ export default {
         const more = await compare(services, { path, connections: 100 }, options)
         return [
           atLeast('cached page of 20 over Redis / bare Fastify', ratio('fastify'), 0.85),
+          atLeast('... / bare node:http', ratio('http'), 0.9),
           atLeast('... / the same without Redis', ratio('without Redis'), 0.95),
           { what: '... with 100 connections', measured: formatValue(more.ratio('without Redis')) },
           {
