@@ -8,10 +8,12 @@ import connectionDrain from './plugins/connection-drain.ts'
 import connections, { serverOptions } from './plugins/connections.ts'
 import cors from './plugins/cors.ts'
 import database from './plugins/database.ts'
+import earlyHits from './plugins/early-hits.ts'
 import idempotency from './plugins/idempotency.ts'
 import metrics from './plugins/metrics/index.ts'
 import openapi from './plugins/openapi.ts'
 import problems, { onClientError, onFrameworkError } from './plugins/problems.ts'
+import { trustProxy } from './plugins/proxies.ts'
 import rateLimit from './plugins/rate-limit.ts'
 import { redacted } from './plugins/redact.ts'
 import requestBody from './plugins/request-body.ts'
@@ -76,6 +78,7 @@ export async function buildApp(options: AppOptions) {
   await app.register(idempotency)
   await app.register(metrics)
   await app.register(requestLog)
+  await app.register(earlyHits)
   await app.register(openapi)
 
   await app.register(health)
@@ -88,11 +91,4 @@ export async function buildApp(options: AppOptions) {
   await app.register(animesBatch, { prefix: '/v1' })
   await app.register(cacheRoutes, { prefix: '/v1' })
   return app
-}
-
-/** `TRUST_PROXY` as Fastify takes it: a switch, a number of hops, or addresses. */
-function trustProxy(text: string | undefined) {
-  if (text === undefined || text === 'false') return false
-  if (text === 'true') return true
-  return /^\d+$/.test(text) ? (_address: string, hop: number) => hop < Number(text) : text
 }

@@ -1,11 +1,25 @@
+import type { IncomingMessage } from 'node:http'
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
 import { TooManyRequests } from './errors.ts'
+import { clientAddress } from './proxies.ts'
 import { counterStore, requestCounter } from './rate-limit-store.ts'
 import type { Count } from './workers/counts.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** For requests that Fastify has not seen. */
+    requestLimit: {
+      /** Counts one, and says whether it is within the limit. */
+      admits: (request: IncomingMessage) => boolean | Promise<boolean>
+      /** Those that Fastify gets to see after all: they do not count again. */
+      counted: WeakSet<IncomingMessage>
+    }
+  }
+}
 
 /** Requests per minute and address if RATE_LIMIT_MAX is not set. */
 const defaultMax = 1000
@@ -32,17 +46,28 @@ async function rateLimitPlugin(app: FastifyInstance) {
     global: false,
     store: counterStore(redis, app.workers),
   })
-  const count = requestCounter(app.workers)
   const allowed = max ?? defaultMax
+  const counter = requestCounter(app.workers)
+  const count = (ip: string) =>
+    exempt && isLoopback(ip) ? uncounted : counter(addressOf({ ip }), window, allowed)
+  const addressBefore = clientAddress(proxy)
+  const counted = new WeakSet<IncomingMessage>()
+  const isWithin = ({ current }: Count) => current <= allowed
+  app.decorate('requestLimit', {
+    counted,
+    admits(request) {
+      const result = count(addressBefore(request))
+      return result instanceof Promise ? result.then(isWithin) : isWithin(result)
+    },
+  })
   // A hook of the app: it runs before the hooks of routes, and for requests that match no route.
   app.addHook('onRequest', (request, _reply, done) => {
-    if (request.routeOptions.config.rateLimit === false) return done()
-    if (exempt && isLoopback(request.ip)) return done()
-    const judge = ({ current, ttl }: Count) =>
-      done(current > allowed ? new TooManyRequests(Math.ceil(ttl / 1000)) : undefined)
-    const counted = count(addressOf(request), window, allowed)
-    if (counted instanceof Promise) counted.then(judge, done)
-    else judge(counted)
+    if (request.routeOptions.config.rateLimit === false || counted.has(request.raw)) return done()
+    const judge = (result: Count) =>
+      done(isWithin(result) ? undefined : new TooManyRequests(Math.ceil(result.ttl / 1000)))
+    const result = count(request.ip)
+    if (result instanceof Promise) result.then(judge, done)
+    else judge(result)
   })
 }
 
@@ -50,7 +75,7 @@ async function rateLimitPlugin(app: FastifyInstance) {
 const networks = new LRUCache<string, string>({ max: 10_000 })
 
 /** The client's address. For IPv6 its /64 network, since one client has all of that. */
-export function addressOf({ ip }: FastifyRequest): string {
+export function addressOf({ ip }: Pick<FastifyRequest, 'ip'>): string {
   if (!ip.includes(':')) return ip
   let network = networks.get(ip)
   if (network === undefined) {
@@ -61,6 +86,8 @@ export function addressOf({ ip }: FastifyRequest): string {
   }
   return network
 }
+
+const uncounted: Count = { current: 0, ttl: 0 }
 
 const isLoopback = (address: string) =>
   address === '127.0.0.1' || address === '::1' || /^(::ffff:)?127\./.test(address)

@@ -1,9 +1,14 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { runningTelemetry } from '../telemetry/running.ts'
 import { operationalPaths } from './metrics/index.ts'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether a request gets a span. */
+    isTraced: (request: IncomingMessage) => boolean
+  }
   interface FastifyRequest {
     /** The request's trace id, sampled or not; undefined without telemetry. */
     readonly traceId: string | undefined
@@ -26,6 +31,7 @@ async function telemetryPlugin(app: FastifyInstance) {
       return telemetry?.traceIdOf(this)
     },
   })
+  app.decorate('isTraced', telemetry?.isSampled ?? (() => false))
   if (telemetry === undefined) return
   await app.register(telemetry.requestSpans)
   let closingSince = performance.now()

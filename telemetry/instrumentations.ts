@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { createRequire } from 'node:module'
 import { FastifyOtelInstrumentation } from '@fastify/otel'
 import {
@@ -64,11 +65,11 @@ export function instrumentations({ REDIS_URL, DATABASE_URL }: NodeJS.ProcessEnv)
  */
 export function requestSpans(
   fastify: FastifyOtelInstrumentation,
-  isUnsampled: (request: FastifyRequest) => boolean,
+  isSampled: (request: IncomingMessage) => boolean,
 ): FastifyPluginCallback {
   const install = fastify.plugin()
   const skipConditions = {
-    onRequest: isUnsampled,
+    onRequest: ({ raw }: FastifyRequest) => !isSampled(raw),
     onResponse: ({ assignedTraceId }: FastifyRequest) => assignedTraceId === null,
   }
   const plugin: FastifyPluginCallback = (app, options, done) => {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import type { Cache } from '../plugins/cache/protocol.ts'
 import type { Metrics } from '../plugins/metrics/index.ts'
@@ -6,6 +7,8 @@ import type { Metrics } from '../plugins/metrics/index.ts'
 export interface Telemetry {
   /** Exports `metrics` and traces the calls of `cache`. */
   observe: (service: { metrics: Metrics; cache: Cache }) => void
+  /** Whether a request is traced: drawn once. */
+  isSampled: (request: IncomingMessage) => boolean
   /** Creates the server spans of sampled requests. */
   requestSpans: FastifyPluginCallback
   /** The trace id of a request, traced or not. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 
 const traceparent = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-([\da-f]{2})/
 
@@ -12,18 +12,24 @@ export function callerTrace(header: unknown): { id: string; sampled: boolean } |
 
 export const newTraceId = () => randomBytes(16).toString('hex')
 
+const decision = Symbol('sampled')
+
 /**
- * Creates a head sampler: it returns true for a request that is not to be traced, before any work is
- * spent on spans. New traces are sampled at `ratio`. Traces that the caller samples are sampled at `ratio`
- * by trace id, so that services with the same ratio pick the same traces. A caller can lower the
- * share, never raise it.
+ * Creates a head sampler: it returns whether a request is to be traced, before any work is spent on
+ * spans, and for one request always the same. New traces are sampled at `ratio`. Traces that the caller
+ * samples are sampled at `ratio` by trace id, so that services with the same ratio pick the same traces. A
+ * caller can lower the share, never raise it.
  */
-export function createSampler(ratio: number): (request: FastifyRequest) => boolean {
-  if (ratio === 1) return () => false
-  return ({ raw: { headers } }) => {
-    const caller = headers.traceparent === undefined ? undefined : callerTrace(headers.traceparent)
-    if (caller === undefined) return Math.random() >= ratio
-    return !caller.sampled || fractionOf(caller.id) >= ratio
+export function createSampler(ratio: number): (request: IncomingMessage) => boolean {
+  if (ratio === 1) return () => true
+  const draw = ({ headers: { traceparent } }: IncomingMessage) => {
+    const caller = traceparent === undefined ? undefined : callerTrace(traceparent)
+    if (caller === undefined) return Math.random() < ratio
+    return caller.sampled && fractionOf(caller.id) < ratio
+  }
+  return (request: IncomingMessage & { [decision]?: boolean }) => {
+    request[decision] ??= draw(request)
+    return request[decision]
   }
 }
 

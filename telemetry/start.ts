@@ -54,12 +54,14 @@ export function startTelemetry(env: NodeJS.ProcessEnv = process.env): void {
   })
   tedious.setTracerProvider(childSpansOnly(tracerProvider))
   traceQueries()
+  const isSampled = createSampler(ratio)
   setRunning({
     observe({ metrics, cache }) {
       source.observe(metrics)
       traceCache(cache)
     },
-    requestSpans: requestSpans(fastify, createSampler(ratio)),
+    isSampled,
+    requestSpans: requestSpans(fastify, isSampled),
     traceIdOf,
     withTraceId,
     shutdown: async (limit) => {

@@ -66,7 +66,14 @@ const nothingHeld: CacheContext = { held: async () => undefined, signal: undefin
 export function createHooks({ cache, http, route, turn, admit }: HookOptions) {
   const keyByUrl = new LRUCache<string, Auditable>({ max: maxUrls })
 
-  /** Rule 4, the fast path: this URL was validated before, so its key is known. */
+  /** The key of the answer to a request whose URL was validated before. */
+  function keyOf(request: Pick<FastifyRequest, 'raw' | 'headers'>): string | undefined {
+    // The slow path evaluates `If-Match`, which is rare.
+    if (request.headers['if-match'] !== undefined) return undefined
+    return keyByUrl.get(route.rawKey(request))?.key
+  }
+
+  /** Rule 4, the fast path: the key is known. */
   function lookupByUrl(request: FastifyRequest, reply: FastifyReply, done: Done) {
     const goOn = () => {
       const later = turn()
@@ -77,15 +84,14 @@ export function createHooks({ cache, http, route, turn, admit }: HookOptions) {
         done()
       })
     }
-    const known = keyByUrl.get(route.rawKey(request))
-    // The slow path evaluates `If-Match`, which is rare.
-    if (known === undefined || request.headers['if-match'] !== undefined) return goOn()
+    const key = keyOf(request)
+    if (key === undefined) return goOn()
     const use = (result: LookupResult) => {
       request.cacheLookup = result
       if (result.status !== 'hit') return goOn()
       http.sendEntry(request, reply, result.entry, 'hit')
     }
-    const result = cache.lookup(known.key)
+    const result = cache.lookup(key)
     if (result instanceof Promise) result.then(use, () => done())
     else use(result)
   }
@@ -245,7 +251,7 @@ export function createHooks({ cache, http, route, turn, admit }: HookOptions) {
     done()
   }
 
-  return { lookupByUrl, lookupByKey, populate, release, keyByUrl }
+  return { lookupByUrl, lookupByKey, keyOf, populate, release, keyByUrl }
 }
 
 /** Aborted when the connection has been closed, or the answer sent. */

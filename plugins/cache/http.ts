@@ -1,4 +1,4 @@
-import type { Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { pipeline, type Readable } from 'node:stream'
 import zlib from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -22,7 +22,7 @@ export interface HttpOptions {
 /** How an answer came about, as the parameters of a `Cache-Status` member. */
 export type CacheStatus = 'hit' | `fwd=${string}`
 
-export const codingFor = ({ headers }: FastifyRequest): Coding =>
+export const codingFor = ({ headers }: Pick<IncomingMessage, 'headers'>): Coding =>
   negotiate(headers['accept-encoding'])
 
 /** What reads and writes of HTTP have in common, for one cache. */
@@ -50,10 +50,7 @@ export function createHttp(cache: Cache, options: HttpOptions) {
       .flatMap(([field, value]) => [field, String(value)])
   }
 
-  /**
-   * Sends an entry without Fastify's reply: body, coding and header block are ready, and 304 needs no body.
-   * A failure destroys the connection, since Fastify no longer answers a hijacked request.
-   */
+  /** Sends an entry without Fastify's reply, which no longer answers then. */
   function sendEntry(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -62,24 +59,38 @@ export function createHttp(cache: Cache, options: HttpOptions) {
   ): void {
     const own = perRequestHeaders(reply)
     reply.hijack()
-    const fail = (error: unknown) => void reply.raw.destroy(error as Error)
-    const send = (variant: Variant) => {
-      if (status === 'hit' && own.length === 0 && sendReady(reply.raw, entry, variant)) return
+    send(request.raw, reply.raw, entry, status, own)
+  }
+
+  /**
+   * Sends an entry: body, coding and header block are ready, and 304 needs no body. `own`: fields of this
+   * request alone. A failure destroys the connection, since nobody else answers.
+   */
+  function send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    entry: Entry,
+    status: CacheStatus,
+    own: readonly string[] = [],
+  ): void {
+    const fail = (error: unknown) => void response.destroy(error as Error)
+    const sendVariant = (variant: Variant) => {
+      if (status === 'hit' && own.length === 0 && sendReady(response, entry, variant)) return
       const block = status === 'hit' ? hitBlock(entry, variant) : bodyBlock(entry, variant, status)
-      reply.raw.writeHead(200, own.length > 0 ? [...block, ...own] : block)
-      if (request.method === 'HEAD') reply.raw.end()
-      else reply.raw.end(variant.sent, 'latin1')
+      response.writeHead(200, own.length > 0 ? [...block, ...own] : block)
+      if (request.method === 'HEAD') response.end()
+      else response.end(variant.sent, 'latin1')
     }
     try {
       const condition = request.headers['if-none-match']
       if (condition !== undefined && noneMatch(condition, entry.etag)) {
         const etag = etagIn(entry, codingOf(entry, codingFor(request)))
-        reply.raw.writeHead(304, [...headerBlock(entry, etag, status), ...own]).end()
+        response.writeHead(304, [...headerBlock(entry, etag, status), ...own]).end()
         return
       }
       const variant = cache.encode(entry, codingFor(request))
-      if (variant instanceof Promise) variant.then(send).catch(fail)
-      else send(variant)
+      if (variant instanceof Promise) variant.then(sendVariant).catch(fail)
+      else sendVariant(variant)
     } catch (error) {
       fail(error)
     }
@@ -125,7 +136,7 @@ export function createHttp(cache: Cache, options: HttpOptions) {
     reply.headers({ ...headers, vary: fields, 'cache-status': status })
   }
 
-  return { name, cacheStatus, sharedHeaders, sendEntry, setHeaders }
+  return { name, cacheStatus, sharedHeaders, send, sendEntry, setHeaders }
 }
 
 const secondsLeft = ({ expires }: Pick<Entry, 'expires'>) =>

@@ -49,6 +49,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     cache: Cache
     cacheAuditor: Auditor
+    /** What can answer a request that Fastify has not seen; see early-hits.ts. */
+    cacheHits: CacheHits
   }
   interface FastifyRequest {
     /** What the lookup of the answer found. */
@@ -68,6 +70,12 @@ declare module 'fastify' {
     /** Makes a route's 200 answers cached; see `cached`. */
     cache?: CachedRoute
   }
+}
+
+export interface CacheHits {
+  /** The GET routes that ask nothing of a request before its lookup. */
+  routes: { url: string; keyOf: RouteHooks['keyOf'] }[]
+  send: ReturnType<typeof createHttp>['send']
 }
 
 export const defaultStoredHeaders = [
@@ -122,8 +130,12 @@ async function cachePlugin(app: FastifyInstance, options: CachePluginOptions) {
       hooksOf.set(declared, hooks)
       installed.push(hooks)
     }
+    const isOpen = all(route.onRequest).length === 0
+    if (route.method === 'GET' && isOpen) routes.push({ url: route.url, keyOf: hooks.keyOf })
     addHooks(route, hooks)
   })
+  const routes: CacheHits['routes'] = []
+  app.decorate('cacheHits', { routes, send: http.send })
 
   /** Rule 6, the end: by the time a write is answered, what it made wrong is gone. */
   app.addHook('onSend', (request, reply, payload, done) => {

@@ -134,7 +134,7 @@ export function prepareRoute({ vary = {}, key: nameOf, read }: CachedRoute) {
     fields: fields.map(({ name }) => name),
     varyOf,
     /** Tells requests apart before they are parsed: the raw URL, and the fields it varies on. */
-    rawKey: ({ raw, headers }: FastifyRequest): string => {
+    rawKey: ({ raw, headers }: Pick<FastifyRequest, 'raw' | 'headers'>): string => {
       let key = raw.url!
       for (const { name, form } of fields) {
         const own = form(headers[name]?.toString())

@@ -37,7 +37,16 @@ export type RecordDuration = (status: number, cache: CacheOutcome, ms: number) =
 export function createDurations() {
   const histograms: Histogram[] = []
 
-  /** Creates the function that counts the requests of one method and route. */
+  const recorders = new Map<string, RecordDuration>()
+
+  /** The function that counts the requests of one method and route. */
+  function recorderOf(method: string, route: string): RecordDuration {
+    const name = `${method} ${route}`
+    const recorder = recorders.get(name) ?? createRecorder(method, route)
+    recorders.set(name, recorder)
+    return recorder
+  }
+
   function createRecorder(method: string, route: string): RecordDuration {
     const recorded = new Map<number, Histogram>()
     const create = (status: number, cache: CacheOutcome): Histogram => {
@@ -59,7 +68,7 @@ export function createDurations() {
     }
   }
 
-  return { histograms: histograms as readonly Histogram[], createRecorder }
+  return { histograms: histograms as readonly Histogram[], recorderOf }
 }
 
 export type Durations = ReturnType<typeof createDurations>

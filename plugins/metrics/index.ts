@@ -61,14 +61,14 @@ async function metricsPlugin(app: FastifyInstance) {
   const timers = new WeakSet<onResponseHookHandler>()
   app.addHook('onRoute', (route) => {
     if (operationalPaths.test(route.url)) return
-    const timer = time(durations.createRecorder(String(route.method), route.url))
+    const timer = time(durations.recorderOf(String(route.method), route.url))
     timers.add(timer)
     // Fastify copies the hooks of a GET route, this timer included, to its HEAD route.
     const others = [route.onResponse ?? []].flat().filter((hook) => !timers.has(hook))
     route.onResponse = [...others, timer]
   })
   // A request that matches no route has no route hooks.
-  const recordNotFound = durations.createRecorder('_OTHER', '')
+  const recordNotFound = durations.recorderOf('_OTHER', '')
   app.addHook('onSend', (request, reply, _payload, done) => {
     if (request.is404) recordNotFound(reply.statusCode, 'none', reply.elapsedTime)
     done()

@@ -84,7 +84,7 @@ t.test('a HEAD request and a 304 are counted once', async (t) => {
 
 t.test('a duration lies in the first bucket whose bound it does not exceed', async (t) => {
   const durations = createDurations()
-  const record = durations.createRecorder('GET', '/')
+  const record = durations.recorderOf('GET', '/')
   for (const ms of [0, 0.1, 0.11, 1, 9999, 10_000, 10_001, 1e9]) record(200, 'none', ms)
   const [histogram] = durations.histograms
   const filled = [...histogram!.buckets.entries()].filter(([, count]) => count > 0)
