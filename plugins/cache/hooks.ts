@@ -73,22 +73,24 @@ export function createHooks({ cache, http, route, turn, admit }: HookOptions) {
     return keyByUrl.get(route.rawKey(request))?.key
   }
 
+  /** A miss goes on, at once or in a later turn of the event loop. */
+  function takeTurn(request: FastifyRequest, done: Done) {
+    const later = turn()
+    if (later === undefined) return done()
+    void later.then(() => {
+      // What was not held then may be now.
+      request.cacheLookup = null
+      done()
+    })
+  }
+
   /** Rule 4, the fast path: the key is known. */
   function lookupByUrl(request: FastifyRequest, reply: FastifyReply, done: Done) {
-    const goOn = () => {
-      const later = turn()
-      if (later === undefined) return done()
-      void later.then(() => {
-        // What was not held then may be now.
-        request.cacheLookup = null
-        done()
-      })
-    }
     const key = keyOf(request)
-    if (key === undefined) return goOn()
+    if (key === undefined) return takeTurn(request, done)
     const use = (result: LookupResult) => {
       request.cacheLookup = result
-      if (result.status !== 'hit') return goOn()
+      if (result.status !== 'hit') return takeTurn(request, done)
       http.sendEntry(request, reply, result.entry, 'hit')
     }
     const result = cache.lookup(key)
