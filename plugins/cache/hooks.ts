@@ -49,7 +49,7 @@ export interface HookOptions {
   http: ReturnType<typeof createHttp>
   route: PreparedRoute
   /** Undefined, or a promise of the turn in which a miss goes on. */
-  turn: () => Promise<void> | undefined
+  turn: (url: string) => Promise<void> | undefined
   /** Throws what a miss is answered with when no further query may be begun. */
   admit?: (() => void) | undefined
 }
@@ -75,7 +75,7 @@ export function createHooks({ cache, http, route, turn, admit }: HookOptions) {
 
   /** A miss goes on, at once or in a later turn of the event loop. */
   function takeTurn(request: FastifyRequest, done: Done) {
-    const later = turn()
+    const later = turn(route.rawKey(request))
     if (later === undefined) return done()
     void later.then(() => {
       // What was not held then may be now.

@@ -11,7 +11,7 @@ class Full extends Error {
 }
 
 /** A service whose queries wait for `release`, and are refused while `room.left` is false. */
-async function serve(t: Test, url?: string) {
+async function serve(t: Test, url?: string, maxBytes = 1_000_000) {
   const room = { left: true }
   const queries: string[] = []
   const gates = new Map<string, PromiseWithResolvers<void>>()
@@ -21,6 +21,7 @@ async function serve(t: Test, url?: string) {
     name: 'test',
     redis: client && { client, hashTag: 'test' },
     dataset: async () => 'test',
+    maxBytes,
     admit() {
       if (!room.left) throw new Full('no room')
     },
@@ -99,12 +100,19 @@ t.test('a hit overtakes misses that came before it', async (t) => {
   t.strictSame(new Set(await Promise.all(misses)), new Set(['200 miss']))
 })
 
-t.test('so many take a turn, in their order', async (t) => {
+t.test('identical misses share a query although no answer can be kept', async (t) => {
+  const { ask, queries } = await serve(t, undefined, 1)
+  const answers = await Promise.all(Array.from({ length: 200 }, () => ask('/n?n=1')))
+  t.ok(queries.length <= 2, `${queries.length} queries`)
+  t.ok(answers.every((answer) => /^200 (miss|collapsed)/.test(answer)))
+})
+
+t.test('so many names take a turn, in their order, and those of one name together', async (t) => {
   const turns: (() => void)[] = []
   const turn = takeTurns(2, { immediate: (work) => void turns.push(work) })
   const began: number[] = []
-  const begin = async (number: number) => {
-    await turn()
+  const begin = async (number: number, name = String(number)) => {
+    await turn(name)
     began.push(number)
   }
   const next = async () => {
@@ -112,13 +120,15 @@ t.test('so many take a turn, in their order', async (t) => {
     await new Promise(setImmediate)
   }
   for (const number of [1, 2, 3, 4, 5]) void begin(number)
+  void begin(1.5, '1')
+  void begin(3.5, '3')
   await new Promise(setImmediate)
-  t.strictSame(began, [1, 2])
+  t.strictSame(began, [1, 2, 1.5])
   await next()
   void begin(6)
-  t.strictSame(began, [1, 2, 3, 4])
+  t.strictSame(began, [1, 2, 1.5, 3, 3.5, 4])
   await next()
-  t.strictSame(began, [1, 2, 3, 4, 5, 6])
+  t.strictSame(began, [1, 2, 1.5, 3, 3.5, 4, 5, 6])
   await next()
   t.strictSame(turns, [], 'nothing is scheduled while nothing comes')
 })
