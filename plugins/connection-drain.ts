@@ -44,7 +44,9 @@ async function connectionDrainPlugin(app: FastifyInstance) {
   })
 
   const open = new Set<Socket>()
+  let accepted = 0
   server.on('connection', (socket) => {
+    accepted += 1
     open.add(socket)
     socket.once('close', () => open.delete(socket))
   })
@@ -72,12 +74,21 @@ async function connectionDrainPlugin(app: FastifyInstance) {
     server.closeAllConnections()
   }
 
+  /** Connections that are established wait in the kernel, and a turn of the event loop accepts one of them. */
+  async function acceptWaiting(): Promise<void> {
+    const started = performance.now()
+    await afterPoll()
+    for (let before = -1; before !== accepted && performance.now() - started < maxDrain; ) {
+      before = accepted
+      await afterPoll()
+    }
+  }
+
   let listened = false
   app.decorate('stopListening', async () => {
     if (!server.listening) return
     listened = true
-    // Connections that were established before are accepted in this turn of the event loop.
-    await afterPoll()
+    await acceptWaiting()
     if (server.listening) Server.prototype.close.call(server)
   })
 

@@ -69,6 +69,30 @@ t.test(
   },
 )
 
+t.test('connections that wait to be accepted are answered', { timeout: 20_000 }, async (t) => {
+  const { app } = await listening(t)
+  const { port } = app.server.address() as AddressInfo
+  const clients = Array.from({ length: 30 }, () => {
+    const socket = connect(port, '127.0.0.1').setEncoding('utf8')
+    const client = { text: '', ended: once(socket, 'close') }
+    socket.on('data', (text) => {
+      client.text += text
+    })
+    socket.on('error', (error) => {
+      client.text += error.message
+    })
+    socket.write(get('/health/live'))
+    return client
+  })
+  // The kernel establishes them while the event loop stands still.
+  const end = performance.now() + 200
+  while (performance.now() < end);
+  await app.close()
+  await Promise.all(clients.map(({ ended }) => ended))
+  const lost = clients.filter(({ text }) => !text.startsWith('HTTP/1.1 200 OK'))
+  t.same(lost, [])
+})
+
 // Without the plugin, Node waits for the second 30 s, for the third 72 s.
 t.test('closing does not wait for requests that are half sent', { timeout: 20_000 }, async (t) => {
   const { app, send } = await listening(t)
