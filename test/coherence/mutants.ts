@@ -122,12 +122,17 @@ export const mutants: Record<string, Mutant> = {
   },
   'rule 6: a write is not marked': {
     wrappers: [
-      wrapJournal((_journal, { runtime = systemRuntime }) => ({
+      wrapJournal(({ finish }, { runtime = systemRuntime }) => ({
         mark: async (change) => ({
           change,
           ...{ id: runtime.token(), placed: true, since: runtime.now() },
         }),
         isMarked: async () => true,
+        // A marked write may finish late: nobody holds what it touches. An unmarked one shows what is held.
+        async finish(change, mark) {
+          await runtime.sleep(20)
+          return finish(change, mark)
+        },
       })),
     ],
     faults: [],
