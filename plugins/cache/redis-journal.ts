@@ -33,6 +33,10 @@ export interface RedisJournalOptions {
 /** Bytes of a packed answer up to which it is shared: a larger one would delay all other commands. */
 const maxSharedBytes = 2_097_152
 
+/** Whether a command failed since what is in Redis cannot be read. */
+const isCorrupt = (error: unknown) =>
+  /WRONGTYPE|user_script|Error running script/.test(String(error))
+
 /** The journal of all instances that share a Redis: rules 3 to 6, and 8. */
 export function createRedisJournal(options: RedisJournalOptions): Journal {
   const { client, hashTag, replica, events, dataset, drain, log } = options
@@ -53,7 +57,11 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   let lastTick = runtime.now()
 
   const connection = createConnection({
-    attach,
+    attach: (reset) =>
+      attach(reset).catch((error) => {
+        if (isCorrupt(error)) lose(error)
+        return false
+      }),
     drain,
     settleDelay: waits.settle,
     retryDelay: waits.retry,
@@ -76,7 +84,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   }
 
   function lose(error?: unknown): void {
-    connection.lose(/WRONGTYPE|user_script|Error running script/.test(String(error)))
+    connection.lose(isCorrupt(error))
   }
 
   /** Waits for a command; a failure takes the cache out of use and gives undefined. */
@@ -179,8 +187,11 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   async function attach(reset: boolean): Promise<boolean> {
     if (client.status !== 'ready') return false
     const name = await dataset()
-    // A server that takes no writes says who it is too: that is no reply for those who wait for their mark.
-    server = (await withTimeout(commands.server(), undefined, runtime)) as string
+    // One in which no write can be marked says who it is too: for who waits for a mark that is no reply.
+    const identity = reset
+      ? withTimeout(commands.server(), undefined, runtime)
+      : timed(commands.probe())
+    server = (await identity) as string
     owner = `${server}/${name}`
     const epoch = runtime.token()
     const flag = reset ? 'reset' : ''

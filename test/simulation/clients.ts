@@ -52,9 +52,9 @@ export function createClients(plan: Plan, { world, database, judge, links, insta
     const number = lastWrite
     const { name } = instance.process
     world.trace(name, `write ${number} of row ${id}`)
-    judge.begin(number)
-    writers.set(number, links[index])
     const report = {}
+    judge.begin(number, { report })
+    writers.set(number, links[index])
     await instance.write({ write: number, id, make: change(id, number), report }).then(
       () => world.trace(name, `write ${number} is done ${JSON.stringify(report)}`),
       (error) => world.trace(name, `write ${number} failed: ${error}`),
@@ -68,7 +68,7 @@ export function createClients(plan: Plan, { world, database, judge, links, insta
     const number = lastWrite
     const process = world.createProcess(`sql ${number}`)
     world.trace(process.name, `write ${number} of row ${id}`)
-    judge.begin(number, inOutbox ? 'outbox' : 'nowhere')
+    judge.begin(number, { past: inOutbox ? 'outbox' : 'nowhere' })
     const work = database.transaction(process, number, async (trx) => {
       await database.change(trx, id, change(id, number))
       if (inOutbox) await database.insertOutbox(trx, '*', null)

@@ -1,5 +1,6 @@
 import { type Change, parseChange } from '../../plugins/cache/tags.ts'
 import { waits } from '../../plugins/cache/waits.ts'
+import type { WriteReport } from './instance.ts'
 import type { Reply } from './redis-data.ts'
 import type { Command, RedisServer } from './redis-server.ts'
 import type { World } from './world.ts'
@@ -26,7 +27,8 @@ export type Past = 'outbox' | 'nowhere'
 /** A write, as far as it is known what became of it. */
 interface WriteRecord {
   /** Made past the API: its own outbox row says `*`, or it has none. */
-  past: Past | undefined
+  past?: Past
+  report?: WriteReport
   marks: Map<string, Reach & { asked: number; change: string }>
 }
 
@@ -141,9 +143,10 @@ export function createExceptions(
     const [id, reach] = [...record.marks].at(-1) ?? []
     if (id === undefined || reach === undefined) return undefined
     const mark = marks.get(id)
-    // One that its writer does not know to be there is never asked for.
     if (mark?.asked)
       return stalled(mark, mark.asked, committed) ? 'a commit that stalls' : undefined
+    // Only one that its writer does not know to be there need not be asked for.
+    if (record.report?.placed) return undefined
     if (read.arrived >= latest) return undefined
     if (alone(reach)) return 'a writer alone without redis'
     return lateWithoutMark(reach, committed) ? 'a commit that stalls' : undefined
@@ -197,7 +200,8 @@ export function createExceptions(
     /** Whether something may have kept the cache from being used at that time. */
     disturbedAt: (time: number) => time < disturbedUntil,
     /** A write begins. */
-    begin: (write: number, past?: Past) => void writes.set(write, { past, marks: new Map() }),
+    begin: (write: number, how: Pick<WriteRecord, 'past' | 'report'>) =>
+      void writes.set(write, { ...how, marks: new Map() }),
     /** A write has its mark, or none, and goes on to commit. */
     asked(write: number, mark: string, change: string, reach: Reach): void {
       writes.get(write)?.marks.set(mark, { ...reach, asked: world.now, change })

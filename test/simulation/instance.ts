@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Entry } from '../../plugins/cache/entry.ts'
 import { createHooks, type HookOptions } from '../../plugins/cache/hooks.ts'
-import type { Journal } from '../../plugins/cache/journal.ts'
+import type { Journal, Mark } from '../../plugins/cache/journal.ts'
 import { createLocalJournal } from '../../plugins/cache/local-journal.ts'
 import { createCache } from '../../plugins/cache/protocol.ts'
 import { createRedisJournal } from '../../plugins/cache/redis-journal.ts'
@@ -174,12 +174,16 @@ export function createInstance(options: InstanceOptions) {
   async function write({ write, id, make, report }: RowWrite): Promise<void> {
     const transaction = <T>(work: (trx: Transaction) => Promise<T>) =>
       database.transaction(process, write, work)
-    const committed = await commit({ ...store, transaction }, cache, async (trx) => {
+    const confirm = (mark: Mark) => {
+      report.placed = mark.placed
+      return cache.confirm(mark)
+    }
+    const reporting = { ...cache, confirm }
+    const committed = await commit({ ...store, transaction }, reporting, async (trx) => {
       const { before, after } = await database.change(trx, id, make)
       const images = [before, after].filter((row) => row != null).map(tagsOfRow)
       return { result: undefined, change: images }
     })
-    report.placed = committed.mark.placed
     report.finished = await finish(store, cache, committed)
   }
 
@@ -211,12 +215,18 @@ function asVersion(older: boolean, journal: Journal): Journal {
   }
 }
 
+/** Whether its writer knows the mark to be there, and whether it has finished. */
+export interface WriteReport {
+  placed?: boolean
+  finished?: boolean
+}
+
 /** A write of one row, and what becomes of it. */
 export interface RowWrite {
   write: number
   id: number
   make: (row: Row | undefined) => Row | null
-  report: { placed?: boolean; finished?: boolean }
+  report: WriteReport
 }
 
 type SimulatedRequest = FastifyRequest & { answer: (result: ReadResult) => void }

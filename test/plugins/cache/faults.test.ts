@@ -179,6 +179,21 @@ t.test('a Redis that takes no writes is not used, by those who only read either'
   for (const app of [one!, other!]) await cacheInUse(app)
 })
 
+t.test('an instance that starts on a damaged journal begins anew', async (t) => {
+  const redis = await startRedis(t)
+  const [first] = await startInstances(t, redis, 1)
+  const { DATABASE_URL } = first!.config
+  await first!.close()
+  for (const name of ['@journal', '@marks']) {
+    await redis.client.del(`{animes}:${name}`)
+    await redis.client.set(`{animes}:${name}`, 'nonsense')
+    const next = await startApp(t, { DATABASE_URL, REDIS_URL: redis.url })
+    await cacheInUse(next)
+    t.equal((await redis.client.type(`{animes}:${name}`)) === 'string', false, name)
+    await next.close()
+  }
+})
+
 t.test('a full Redis drops answers, never what makes them right', async (t) => {
   const policy = ['--maxmemory-policy', 'volatile-lru']
   const redis = await startRedis(t, ['--maxmemory', '4mb', ...policy])
