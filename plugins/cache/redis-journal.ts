@@ -59,7 +59,7 @@ export function createRedisJournal(options: RedisJournalOptions): Journal {
   const connection = createConnection({
     attach: (reset) =>
       attach(reset).catch((error) => {
-        if (isCorrupt(error)) lose(error)
+        if (isCorrupt(error)) connection.lose(true)
         return false
       }),
     drain,

@@ -189,7 +189,7 @@ t.test('an instance that starts on a damaged journal begins anew', async (t) => 
     await redis.client.set(`{animes}:${name}`, 'nonsense')
     const next = await startApp(t, { DATABASE_URL, REDIS_URL: redis.url })
     await cacheInUse(next)
-    t.equal((await redis.client.type(`{animes}:${name}`)) === 'string', false, name)
+    t.not(await redis.client.type(`{animes}:${name}`), 'string', name)
     await next.close()
   }
 })
