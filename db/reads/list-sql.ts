@@ -25,7 +25,7 @@ export interface Scan {
 interface Ordered {
   sort: SortKey[]
   cursor?: CursorValues | undefined
-  limit?: number
+  limit?: number | undefined
 }
 
 /** Titles are sorted by their normal form. */
@@ -89,13 +89,19 @@ function found(dialect: ReadDialect, filters: AnimeFilters, equal: readonly Equa
     const hint = index === undefined ? '' : dialect.by(index)
     return { id, from: sql`from animes as a${raw(hint)} where ${every(conditions)}` }
   }
-  const id = raw('g.anime_id')
-  const [first, ...others] = genre
-  const inGenres = [sql`g.genre = ${first!}`, ...others.map((each) => hasGenre(each, id))]
-  if (own.length === 0) return { id, from: sql`from anime_genres as g where ${every(inGenres)}` }
-  const conditions = every([...inGenres, sql`a.id = ${id}`, ...own])
-  return { id, from: sql`from anime_genres as g cross join animes as a where ${conditions}` }
+  const { id, conditions } = inGenres(genre)
+  if (own.length === 0) return { id, from: sql`from anime_genres as g where ${every(conditions)}` }
+  const all = every([...conditions, titleOf, ...own])
+  return { id, from: sql`from ${titlesOfGenre} where ${all}` }
 }
+
+/** The rows \`g\` of the first genre whose titles have the others too. They are in the order of the titles' ids. */
+function inGenres([first, ...others]: readonly string[]) {
+  const id = raw('g.anime_id')
+  return { id, conditions: [sql`g.genre = ${first!}`, ...others.map((each) => hasGenre(each, id))] }
+}
+const titlesOfGenre = raw('anime_genres as g cross join animes as a')
+const titleOf = raw('a.id = g.anime_id')
 
 /** Columns by how few titles share a value. */
 const narrowest = ['title', 'score', 'year', 'episodes'] as const
@@ -157,11 +163,15 @@ export function sorted(
   filters: AnimeFilters,
   { sort, cursor, limit }: Ordered,
 ): Sql {
+  const { genre = [], year } = filters
+  const isDriven = genre.length > 0 && year === undefined
+  const from = isDriven ? titlesOfGenre : raw('animes as a')
   const conditions = ownConditions(filters)
-  for (const each of filters.genre ?? []) conditions.push(hasGenre(each, raw('a.id')))
+  if (isDriven) conditions.push(...inGenres(genre).conditions, titleOf)
+  else for (const each of genre) conditions.push(hasGenre(each, raw('a.id')))
   if (cursor !== undefined) conditions.push(after(sort, cursor))
   const first = limit === undefined ? '' : dialect.limit(limit)
-  return sql`select ${shown} from animes as a where ${every(conditions)} order by ${ordering(totalOrder(sort))} ${raw(first)}`
+  return sql`select ${shown} from ${from} where ${every(conditions)} order by ${ordering(totalOrder(sort))} ${raw(first)}`
 }
 
 /** ORDER BY terms; unknown values come last in both directions. Both databases hold null to be least. */
@@ -208,14 +218,11 @@ export function scanning(
   const first = raw(limit === undefined ? '' : dialect.limit(limit))
   const conditions = [...ownConditions(filters), ...scan.equal.map(conditionOn)]
   if (index === undefined && genre.length > 0) {
-    // A genre's titles are in the order of their ids.
-    const id = raw('g.anime_id')
-    const [driving, ...others] = genre
-    const inGenres = [sql`g.genre = ${driving!}`, ...others.map((each) => hasGenre(each, id))]
-    const all = [...inGenres, sql`a.id = ${id}`, ...conditions, ...beginning(scan, id)]
+    const found = inGenres(genre)
+    const all = [...found.conditions, titleOf, ...conditions, ...beginning(scan, found.id)]
     const down = raw(scan.order[0]!.descending ? 'desc' : '')
-    return sql`select ${shown} from anime_genres as g cross join animes as a
-      where ${every(all)} order by ${id} ${down} ${first}`
+    return sql`select ${shown} from ${titlesOfGenre}
+      where ${every(all)} order by ${found.id} ${down} ${first}`
   }
   const id = raw('a.id')
   const all = [...conditions, ...genre.map((each) => hasGenre(each, id)), ...beginning(scan)]

@@ -10,9 +10,8 @@ import {
   type Scan,
   scanning,
   someIds,
-  sorted,
 } from './list-sql.ts'
-import type { Following, ReadSession, Row } from './session.ts'
+import type { ReadSession, Row } from './session.ts'
 import { type Sql, sql, type Value } from './sql.ts'
 
 export interface ListQuery {
@@ -40,8 +39,6 @@ export const rowMaker = <R>(names: readonly string[]): ((values: Row) => R) =>
 
 export const rowOf = rowMaker<AnimeRow>(animeColumns)
 
-const idAt = animeColumns.indexOf('id')
-
 const largestId = sql`select max(id) from animes`
 
 async function numberOf(session: ReadSession, statement: Sql): Promise<Value> {
@@ -53,24 +50,28 @@ async function numberOf(session: ReadSession, statement: Sql): Promise<Value> {
 export async function findMatching(session: ReadSession, filters: AnimeFilters): Promise<Matching> {
   const { dialect } = session
   if (isFiltered(filters)) {
-    const ids = await idsOf(session, filters, [])
+    const ids = await idsOf(session, filters, await fewOf(session))
     if (ids !== undefined) return { total: ids.length, ids }
   }
   return { total: Number(await numberOf(session, countMatching(dialect, filters))) }
 }
 
 /**
- * How many rows are as well sorted as found along an index: where n of N titles match, a page of 20 is met
+ * For a page: how many rows are as well sorted as found along an index: where n of N titles match, a page of 20 is met
  * after 20 N/n rows, and n are sorted at about the same cost a row.
  */
-async function fewOf(session: ReadSession): Promise<number> {
+export async function fewOf(session: ReadSession): Promise<number> {
   const largest = Number(await numberOf(session, largestId))
   return Math.ceil(Math.min(session.bounds.few, Math.sqrt(20 * largest)))
 }
 
 /** The ids of what matches, or undefined when they are more than a few. */
-async function idsOf(session: ReadSession, filters: AnimeFilters, equal: readonly Equal[]) {
-  const few = await fewOf(session)
+export async function idsOf(
+  session: ReadSession,
+  filters: AnimeFilters,
+  few: number,
+  equal: readonly Equal[] = [],
+) {
   const rows = await session.rows(someIds(session.dialect, filters, few + 1, equal))
   return rows.length > few ? undefined : rows.map(([id]) => Number(id))
 }
@@ -112,7 +113,7 @@ async function take(
   }
   if (equal.length > 0) {
     // Few of these, and an index in another order would be followed for long.
-    const ids = await idsOf(session, filters, equal)
+    const ids = await idsOf(session, filters, await fewOf(session), equal)
     if (ids !== undefined) {
       return session.rows(amongIds(dialect, ids, { sort: [...keys], cursor, limit }))
     }
@@ -146,39 +147,9 @@ async function take(
 async function isIndexed(session: ReadSession, keys: readonly SortKey[]): Promise<boolean> {
   const [{ column }] = keys as [SortKey]
   if (keys.length === 2 || column === 'title') return column !== 'type'
-  return Number(await numberOf(session, largestId)) <= session.bounds.small
+  return isAtMost(session, session.bounds.small)
 }
 
-/** A statement of a whole list, and how its rows can be asked for in parts. */
-type WholeStatement = [statement: Sql, following?: Following]
-
-/** The statements that give a whole list, one after the other. */
-export async function wholeList(
-  session: ReadSession,
-  { filters, sort, cursor }: ListQuery,
-): Promise<WholeStatement[]> {
-  const { dialect } = session
-  const ids = isFiltered(filters) ? await idsOf(session, filters, []) : undefined
-  if (ids !== undefined) return ids.length === 0 ? [] : [[amongIds(dialect, ids, { sort, cursor })]]
-  const keys = totalOrder(sort)
-  const [{ column }] = keys as [SortKey]
-  if (column === 'id') {
-    const from = (id: Value | undefined, count?: number) =>
-      scanning(
-        dialect,
-        filters,
-        { equal: [], order: keys, from: id === undefined ? undefined : { after: id } },
-        count,
-      )
-    const first = cursor?.[0]
-    return [[from(first), (count, last) => from(last?.[idAt] ?? first, count)]]
-  }
-  if (cursor !== undefined || keys.length > 2 || column === 'type') {
-    return [[sorted(dialect, filters, { sort, cursor })]]
-  }
-  const unknownLast = keys.length === 2 && mayBeUnknown(filters, column)
-  const known: Scan = { equal: [], order: keys, from: unknownLast ? 'known' : undefined }
-  const unknown: Scan = { equal: [{ column, value: null }], order: keys.slice(1) }
-  const scans = unknownLast ? [known, unknown] : [known]
-  return scans.map((scan) => [scanning(dialect, filters, scan)])
-}
+/** Whether there are no more titles than that. */
+export const isAtMost = async (session: ReadSession, count: number): Promise<boolean> =>
+  Number(await numberOf(session, largestId)) <= count

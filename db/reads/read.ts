@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { AnimeColumn, AnimeRow } from '../../catalogue/columns.ts'
+import type { AnimeColumn } from '../../catalogue/columns.ts'
 import {
   type FileRow,
   fileColumns,
@@ -10,25 +10,12 @@ import {
 import { renderAnime } from '../../catalogue/render.ts'
 import { encodeCursor } from '../order.ts'
 import { countAnimes, countBy } from './counts.ts'
-import {
-  findMatching,
-  type ListQuery,
-  type Matching,
-  readPage,
-  rowMaker,
-  rowOf,
-  wholeList,
-} from './list.ts'
+import { findMatching, type ListQuery, type Matching, readPage, rowMaker, rowOf } from './list.ts'
 import { countMatching, oneTitle } from './list-sql.ts'
-import {
-  bestTitles,
-  type Searched,
-  searchBatches,
-  searchPage,
-  searchTitles,
-} from './search-list.ts'
-import type { Following, ReadSession } from './session.ts'
-import { raw, sql } from './sql.ts'
+import { bestTitles, searchPage, searchTitles } from './search-list.ts'
+import { batchSize, type ReadSession } from './session.ts'
+import { raw, sql, type Value } from './sql.ts'
+import { type Piece, rowsOfParts, wholeList } from './whole-list.ts'
 
 /** A list, or a page of it. */
 export interface ListRead {
@@ -146,10 +133,8 @@ async function page(
  * All that matches, or all that comes after a cursor. When a small part of the bound is rendered, it is
  * counted how much there will be; before that where rows are read one statement at a time.
  */
-async function whole(
-  session: ReadSession,
-  { query, columns, format: formatName }: ListRead,
-): Promise<FinishedRead | StreamedRead> {
+async function whole(session: ReadSession, read: ListRead): Promise<FinishedRead | StreamedRead> {
+  const { query, columns, format: formatName } = read
   const { streamAbove } = session.bounds
   const format = listFormat(formatName, columns)
   const isSearch = query.filters.q !== undefined
@@ -160,15 +145,13 @@ async function whole(
     return Number(row![0])
   }
   const head = (count: number) => format.head(count, null, searched?.corrected)
-  const pieces = renderedPieces(session, query, format, searched)
+  const pieces = wholeList(session, read, searched)
   const held: Uint8Array<ArrayBuffer>[] = []
   let counted = session.dialect.interleaves ? undefined : await total()
   let [rows, bytes, judged] = [0, 0, false]
   // Not by `for await`, which would end them when the rest is streamed.
   for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
-    const separator = held.length === 0 ? '' : format.separator
-    // Piece by piece: their texts are short-lived then, and most of one byte a character.
-    const piece = encoder.encode(separator + next.value.text)
+    const piece = next.value.bytes
     held.push(piece)
     rows += next.value.rows
     bytes += piece.length
@@ -184,33 +167,6 @@ async function whole(
   return finished(concatenated([around[0]!, ...held, around[1]!]))
 }
 
-interface Piece {
-  text: string
-  rows: number
-}
-
-/** The rows of a whole list, without what stands around them. */
-async function* renderedPieces(
-  session: ReadSession,
-  query: ListQuery,
-  format: ListFormat,
-  searched: Searched | undefined,
-): AsyncGenerator<Piece, void, void> {
-  if (searched !== undefined) {
-    for await (const rows of searchBatches(session, query, searched)) {
-      if (rows.length > 0) yield { text: format.rows(rows), rows: rows.length }
-    }
-    return
-  }
-  for (const statement of await wholeList(session, query)) {
-    for await (const batch of session.batches(...statement)) {
-      if (batch.length > 0) {
-        yield { text: format.rows(batch.map(rowOf) as AnimeRow[]), rows: batch.length }
-      }
-    }
-  }
-}
-
 async function* streamed(
   held: Uint8Array<ArrayBuffer>[],
   pieces: AsyncGenerator<Piece, void, void>,
@@ -220,23 +176,22 @@ async function* streamed(
   try {
     yield encoder.encode(head)
     yield* held.splice(0)
-    for await (const { text } of pieces) yield encoder.encode(format.separator + text)
+    for await (const { bytes } of pieces) yield bytes
     yield encoder.encode(format.tail)
   } finally {
     await pieces.return()
   }
 }
 
-const idAt = fileColumns.indexOf('id')
-
 async function* exported(session: ReadSession, format: ListFormat): StreamedRead {
   const toRow = rowMaker<FileRow>(fileColumns)
   const selected = sql`select ${raw(fileColumns.join(', '))} from animes`
-  const following: Following = (count, last) => {
-    const after = last === undefined ? raw('') : sql`where id > ${last[idAt]!}`
-    return sql`${selected} ${after} order by id ${raw(session.dialect.limit(count))}`
+  const part = (last?: Value) => {
+    const after = last === undefined ? raw('') : sql`where id > ${last}`
+    return sql`${selected} ${after} order by id ${raw(session.dialect.limit(batchSize))}`
   }
   let separator = format.head(0, null)
+  const following = rowsOfParts({ size: batchSize, part })
   for await (const batch of session.batches(sql`${selected} order by id`, following)) {
     if (batch.length === 0) continue
     yield encoder.encode(separator + format.rows(batch.map(toRow)))

@@ -1,3 +1,4 @@
+import type { AnimeColumn } from '../../catalogue/columns.ts'
 import type { Sql, Value } from './sql.ts'
 
 /** What reads write differently for SQLite and SQL Server. */
@@ -15,6 +16,11 @@ export interface ReadDialect {
   readonly countsBy: (table: 'animes' | 'anime_genres', column: string) => Sql
   /** Whether another statement may run while the rows of one are read. */
   readonly interleaves: boolean
+  /**
+   * The rows of an ordered statement with a limit as the API's JSON, where the database renders it: one row with
+   * their bytes, a comma before them where `follows`, their number, their least and their greatest id.
+   */
+  readonly rendered?: (rows: Sql, columns: readonly AnimeColumn[], follows: boolean) => Sql
 }
 
 /** Sizes at which another way to read is the better one; tests set them low. */
@@ -35,8 +41,8 @@ export const defaultBounds: ReadBounds = { streamAbove: 16_777_216, few: 6000, s
 /** Rows come as arrays, in the order of the selected columns. */
 export type Row = Value[]
 
-/** The statement of the first `count` rows, or of those after the last one. */
-export type Following = (count: number, last?: Row) => Sql
+/** The statement of the first rows, or of those after the rows before; undefined when there are no more. */
+export type Following = (before: Row[] | undefined) => Sql | undefined
 
 /**
  * A connection whose statements all see one moment. In a thread SQLite's answers are there at once, SQL
@@ -47,7 +53,7 @@ export interface ReadSession {
   readonly dialect: ReadDialect
   readonly rows: (statement: Sql) => Row[] | Promise<Row[]>
   /**
-   * The rows a few hundred at a time, as they are asked for. Where `following` gives the same rows, SQLite is asked for each
+   * The rows in batches, as they are asked for. Where `following` gives the same rows, SQLite is asked for each
    * batch anew: to step through one statement takes half as long again.
    */
   readonly batches: (

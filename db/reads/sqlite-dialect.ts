@@ -1,3 +1,4 @@
+import { type AnimeColumn, column } from '../../catalogue/columns.ts'
 import type { ReadDialect } from './session.ts'
 import { raw, sql } from './sql.ts'
 
@@ -17,4 +18,25 @@ export const sqliteReads: ReadDialect = {
       union all
       select null, n from (select count(*) as n from ${table} where ${column} is null) where n > 0`),
   interleaves: true,
+  // In half the time that rows in JavaScript take. What has a limit keeps its order in a subquery.
+  rendered: (rows, columns, follows) => {
+    const members = columns.map((name) => `'"${name}":', ${jsonOf(name)}`).join(", ',', ")
+    const texts = raw(`group_concat(concat('{', ${members}, '}'), ',')`)
+    return sql`select cast(concat(${follows ? ',' : ''}, ${texts}) as blob), count(*), min(id), max(id) from (${rows})`
+  },
+}
+
+/** A column's JSON as `renderRows` writes it. Lists are kept as JSON. */
+function jsonOf(name: AnimeColumn): string {
+  const kind = name === 'id' ? 'integer' : column(name).kind
+  switch (kind) {
+    case 'integer':
+      return `ifnull(${name}, 'null')`
+    case 'decimal':
+      return `ifnull(iif(${name} = cast(${name} as integer), cast(${name} as integer), ${name}), 'null')`
+    case 'list':
+      return name
+    default:
+      return `json_quote(${name})`
+  }
 }

@@ -34,12 +34,11 @@ function connect(): Connection {
   }
   const kept = statementCache(prepare)
   function* inParts(following: Following): Generator<Row[], void, void> {
-    for (let rows: Row[] = []; ; ) {
-      const part = following(batchSize, rows.at(-1))
+    let rows: Row[] | undefined
+    for (let part = following(rows); part !== undefined; part = following(rows)) {
       const statement = kept(textOf(part, sqliteReads.placeholder))
       rows = statement.all(...(part.values as Value[])) as unknown as Row[]
       yield rows
-      if (rows.length < batchSize) return
     }
   }
   const connection: Connection = {

@@ -13,12 +13,14 @@ import { generateCsv } from '../../../db/import/generate.ts'
 import { importCatalogue } from '../../../db/import/import.ts'
 import { openStage } from '../../../db/import/stage.ts'
 import { migrate } from '../../../db/migrate.ts'
+import type { ListQuery } from '../../../db/reads/list.ts'
 import type { Read } from '../../../db/reads/read.ts'
 import { createSemaphore } from '../../../db/reads/semaphore.ts'
 import { streamLimits } from '../../../db/reads/stream.ts'
 import type { ReaderOptions } from '../../../db/reads/threads.ts'
 import { temporaryFolder } from '../../support/app.ts'
-import { finished, readList } from '../../support/reads.ts'
+import { hostileTitles } from '../../support/hostile.ts'
+import { finished, readList, sortBy } from '../../support/reads.ts'
 
 async function open(t: Test, titles: number, options: ReaderOptions = {}) {
   const url = `sqlite:${join(temporaryFolder(t), 'anime.db')}`
@@ -82,6 +84,43 @@ t.test('a whole list has each title once, wherever its batches end', async (t) =
     lines.map((line) => JSON.parse(line)[exportedId]),
     up,
   )
+})
+
+t.test('a whole list, which SQLite renders, is byte for byte what a page has', async (t) => {
+  const codes = [...Array(0x20).keys()]
+    .slice(1)
+    .concat(0x22, 0x5c, 0x7f, 0x80, 0x2028, 0xd83d, 0xfffd)
+  const odd = codes.map((code) => `${String.fromCharCode(code)}\\u0041${String.fromCharCode(code)}`)
+  const titles = [
+    ...hostileTitles,
+    ...odd.map((text) => ({ ...title, title: text, genres: JSON.stringify([text]) })),
+    // Every score there is.
+    ...Array.from({ length: 1001 }, (_, hundredths) => ({ ...title, score: hundredths / 100 })),
+  ]
+  const lists: [string, Partial<ListQuery>][] = [
+    ['', {}],
+    ['-id', {}],
+    ['-score', {}],
+    ['title', { filters: { type: 'TV' } }],
+    ['type,-score', { filters: { genre: ['Drama'] } }],
+    ['score,title', { filters: { minScore: 9.9 } }],
+  ]
+  for (const bounds of [{}, { small: 0 }, { small: 0, few: 5 }]) {
+    const database = await open(t, 0, bounds)
+    await database.writer.transaction().execute(async (trx) => {
+      for (const each of titles) await insertAnime(database, trx, each)
+    })
+    for (const [sort, query] of lists) {
+      for (const columns of [animeColumns, ['score', 'title'], ['genres'], ['id']] as const) {
+        const textOf = async (limit?: number) => {
+          const wanted = { filters: {}, ...query, sort: sortBy(sort), limit }
+          const { body } = finished(await database.read({ what: 'list', query: wanted, columns }))
+          return Buffer.from(body).toString()
+        }
+        t.equal(await textOf(), await textOf(10_000), `${columns} by ${sort || 'id'}`)
+      }
+    }
+  }
 })
 
 t.test('a page and its total, and all counts, are of one moment', async (t) => {
