@@ -49,6 +49,7 @@ async function databasePlugin(app: FastifyInstance, { fill = false }: { fill?: b
   const { config } = app
   const opened = await openDatabase(config.DATABASE_URL, {
     streamAbove: config.STREAM_ABOVE,
+    startOne: true,
   }).catch((error) => {
     throw new ConfigError(`DATABASE_URL: cannot be opened: ${error.message}`, { cause: error })
   })

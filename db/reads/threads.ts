@@ -12,6 +12,8 @@ import { streamFrom } from './stream.ts'
 export interface ReaderOptions extends Partial<ReadBounds> {
   /** How many reads wait; those beyond are refused (default 200). */
   maxWaiting?: number
+  /** One thread starts now, beside whatever else does, so that the first read need not wait for it. */
+  startOne?: boolean
 }
 
 /** What a thread is started with. */
@@ -44,7 +46,7 @@ const maxStreams = 8
  * connection of its own. They are started when they are needed; one that dies is replaced.
  */
 export function openReaders(path: string, options: ReaderOptions = {}) {
-  const { maxWaiting = 200, ...bounds } = options
+  const { maxWaiting = 200, startOne = false, ...bounds } = options
   const threads = new Set<Thread>()
   const idle: Thread[] = []
   const semaphore = createSemaphore({
@@ -63,6 +65,8 @@ export function openReaders(path: string, options: ReaderOptions = {}) {
     threads.add(thread)
     return thread
   }
+
+  if (startOne) idle.push(start())
 
   async function ask(read: Read, signal: AbortSignal | undefined): Promise<ThreadReply> {
     await semaphore.acquire(signal)
@@ -119,10 +123,11 @@ function startThread(workerData: ThreadData, onEnd: () => void): Thread {
       maxOldGenerationSizeMb: Math.max(256, (12 * workerData.bounds.streamAbove) / 1_048_576),
     },
   })
+  // An idle thread does not keep the process alive.
+  worker.unref()
   let current: PromiseWithResolvers<ThreadReply> | undefined
   let failure: Error | undefined
   worker.on('message', (reply: ThreadReply) => {
-    // An idle thread does not keep the process alive.
     worker.unref()
     current?.resolve(reply)
   })
