@@ -11,7 +11,15 @@ import { importCatalogue } from '../db/import/import.ts'
 import { openStage } from '../db/import/stage.ts'
 import { migrate } from '../db/migrate.ts'
 import { atMost, type Bench, type Figure, formatValue, median, timed } from './bench.ts'
-import { memoryOf, root, type Started, start, startService } from './processes.ts'
+import { startBare } from './compare.ts'
+import {
+  inTemporaryFolder,
+  memoryOf,
+  root,
+  type Started,
+  start,
+  startService,
+} from './processes.ts'
 
 const titles = 2_000_000
 
@@ -32,6 +40,8 @@ const requests: [path: string, goal: number | undefined][] = [
   ['?type=MUSIC', undefined],
   ['', undefined],
 ]
+/** What is asked for meanwhile. */
+const page = '/v1/animes?limit=20'
 const slowReaders = 50
 const distinctMisses = 2000
 
@@ -65,7 +75,7 @@ export async function drain(url: string, headers: Record<string, string> = {}): 
 
 /** Milliseconds of each cached page, asked every 5 ms while `work` runs; in order of size. */
 export async function hitsDuring(base: string, work: () => Promise<unknown>): Promise<number[]> {
-  const args = [join(root, 'bench/hit-probe.ts'), `${base}/v1/animes?limit=20`]
+  const args = [join(root, 'bench/hit-probe.ts'), base + page]
   const probe = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: probe.stdout })[Symbol.asyncIterator]()
   await lines.next()
@@ -133,7 +143,8 @@ export async function slow({ base, child }: Started, idle: number): Promise<Figu
   return [atMost(`memory over idle, ${slowReaders} slow readers`, most - idle, 100, 'MiB')]
 }
 
-async function manyMisses({ base, child }: Started, idle: number): Promise<Figure[]> {
+/** So many different requests at once: their statuses, and the hits meanwhile. */
+async function burst(base: string): Promise<{ statuses: number[]; times: number[] }> {
   const statuses: number[] = []
   const paths = Array.from(
     { length: distinctMisses },
@@ -142,12 +153,26 @@ async function manyMisses({ base, child }: Started, idle: number): Promise<Figur
   const times = await hitsDuring(base, () =>
     Promise.all(paths.map(async (path) => statuses.push(await drain(base + urlOf(path))))),
   )
+  return { statuses, times }
+}
+
+async function manyMisses(service: Started, idle: number): Promise<Figure[]> {
+  const { base, child } = service
+  const { statuses, times } = await burst(base)
+  const bare = await inTemporaryFolder(async (folder) => {
+    const { contenders, stop } = await startBare(service, ['http'], folder, { path: page })
+    return burst(contenders[0]!.base).finally(stop)
+  })
   const wrong = statuses.filter((status) => status !== 200 && status !== 503).length
   return [
     atMost(`${distinctMisses} distinct misses: neither 200 nor 503`, wrong, 0),
     { what: '... 503', measured: String(statuses.filter((status) => status === 503).length) },
     { what: '... memory over idle', measured: formatValue(memoryOf(child).resident - idle, 'MiB') },
     ...hitFigures('...', times),
+    {
+      what: '... worst and p99 where a bare node:http sends the page to all',
+      measured: `${formatValue(bare.times.at(-1) ?? 0, 'ms')}, ${formatValue(p99(bare.times), 'ms')}`,
+    },
   ]
 }
 
