@@ -53,6 +53,7 @@ export interface AuditorOptions {
  */
 export function startAuditor({ cache, candidates, interval, onStale, onError }: AuditorOptions) {
   const audited = new WeakMap<Entry, number>()
+  let stopped = false
 
   async function auditOne(): Promise<void> {
     for (const candidate of candidates()) {
@@ -71,14 +72,21 @@ export function startAuditor({ cache, candidates, interval, onStale, onError }: 
         }
       } catch (error) {
         audited.set(entry, hits)
-        onError(error, key)
+        if (!stopped) onError(error, key)
       }
       return
     }
   }
 
-  const stop = systemRuntime.every(interval, () => void auditOne())
-  return { auditOne, stop }
+  const cancel = systemRuntime.every(interval, () => void auditOne())
+  return {
+    auditOne,
+    /** What is being read now may fail with the database, and nobody is told. */
+    stop() {
+      stopped = true
+      cancel()
+    },
+  }
 }
 
 export type Auditor = ReturnType<typeof startAuditor>

@@ -23,6 +23,7 @@ read. A world that breaks the promise is made small and printed as a table.
   --mutants       run every broken build instead, until it is caught or the time is up
   --mutant NAME   run one broken build
 
+Ctrl-C ends the search and prints what was seen until then.
 Exit code: 0 the promise was kept (with --mutants: every one caught), 1 otherwise.`
 
 function parse() {
@@ -106,7 +107,10 @@ async function show({ seed, steps, ...options }: Options): Promise<boolean> {
 async function runSeeds(options: Options): Promise<boolean> {
   const onProgress = ({ histories, steps }: Totals) =>
     process.stderr.write(`\r${histories} histories, ${steps} steps   `)
-  const { totals, found } = await search({ ...options, onProgress })
+  const interrupt = new AbortController()
+  // A second one ends the process.
+  process.once('SIGINT', () => interrupt.abort())
+  const { totals, found } = await search({ ...options, onProgress, signal: interrupt.signal })
   process.stderr.write('\n')
   console.log(`seeds from ${options.seed}\n${summary(totals)}`)
   if (found !== undefined) await report(found, options.steps)

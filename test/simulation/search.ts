@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Exception } from './exceptions.ts'
 import { type Plan, type PlanOptions, planOf } from './plan.ts'
 import { type Outcome, simulate } from './simulate.ts'
@@ -9,6 +10,8 @@ export interface SearchOptions extends PlanOptions {
   histories?: number
   seconds?: number
   onProgress?: (totals: Totals) => void
+  /** Ends the search after the history that runs. */
+  signal?: AbortSignal
 }
 
 export interface Totals {
@@ -35,9 +38,9 @@ const margin = 2
 export const run = (plan: Plan, steps: number, trace = false): Promise<Outcome> =>
   simulate(plan, { maxSteps: steps * margin, trace })
 
-/** Runs one history after another until one breaks the promise, or the time is up. */
+/** Runs one history after another until one breaks the promise, the time is up or it is aborted. */
 export async function search(options: SearchOptions): Promise<{ totals: Totals; found?: Found }> {
-  const { seed, histories = Infinity, seconds = Infinity, steps, onProgress } = options
+  const { seed, histories = Infinity, seconds = Infinity, steps, onProgress, signal } = options
   const started = performance.now()
   const totals: Totals = {
     ...{ histories: 0, steps: 0, reads: 0, hits: 0, writes: 0, simulated: 0, seconds: 0 },
@@ -59,6 +62,9 @@ export async function search(options: SearchOptions): Promise<{ totals: Totals; 
     totals.seconds = (performance.now() - started) / 1000
     if (totals.histories % 100 === 0) onProgress?.(totals)
     if (outcome.violations.length > 0) return { totals, found: { plan, outcome } }
+    // A history leaves the event loop no turn, in which a process learns of a signal.
+    await turn()
+    if (signal?.aborted) break
   }
   return { totals }
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { audit } from '../../../plugins/cache/auditor.ts'
+import { audit, startAuditor } from '../../../plugins/cache/auditor.ts'
 import { cached } from '../../../plugins/cache/index.ts'
 import { createLocalJournal } from '../../../plugins/cache/local-journal.ts'
 import { createCache, type Leader } from '../../../plugins/cache/protocol.ts'
@@ -38,6 +38,28 @@ t.test('an audit is no request: it ends no idle pause', async (t) => {
   t.equal(await audit(cache, { ...wanted, read: async () => ({ body: 'body' }) }), true)
   t.equal(await audit(cache, { ...wanted, read: async () => ({ body: 'another' }) }), false)
   t.equal(requests, 1)
+})
+
+t.test('an audit that runs while the service closes fails without a word', async (t) => {
+  const app = await startApp(t, {}, { titles: 5 })
+  const errors: string[] = []
+  for (const [id, closes] of [
+    [1, false],
+    [2, true],
+  ] as const) {
+    await get(app, `/v1/animes/${id}`)
+    t.match((await get(app, `/v1/animes/${id}`)).cache, '; hit;')
+    const candidate = { key: `anime:${id}`, read: () => Promise.reject(new Error('closed')) }
+    const auditor = startAuditor({
+      ...{ cache: app.cache, candidates: () => [candidate], interval: 60_000, onStale: t.fail },
+      onError: (_error, key) => errors.push(key),
+    })
+    const audited = auditor.auditOne()
+    if (closes) auditor.stop()
+    await audited
+    auditor.stop()
+  }
+  t.strictSame(errors, ['anime:1'])
 })
 
 t.test('an ETag of the query’s own is compared with itself', async (t) => {
