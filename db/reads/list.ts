@@ -1,4 +1,10 @@
-import { type AnimeFilters, type AnimeRow, animeColumns } from '../../catalogue/columns.ts'
+import {
+  type AnimeColumn,
+  type AnimeFilters,
+  type AnimeRow,
+  animeColumns,
+} from '../../catalogue/columns.ts'
+import type { ListFormatName } from '../../catalogue/formats.ts'
 import { type CursorValues, type SortKey, totalOrder } from '../order.ts'
 import {
   amongIds,
@@ -28,6 +34,17 @@ export interface ListQuery {
 export interface Matching {
   total: number
   ids?: number[]
+}
+
+/** A list, or a page of it. */
+export interface ListRead {
+  what: 'list'
+  query: ListQuery
+  columns: readonly AnimeColumn[]
+  /** What matches the filters, as an earlier page has counted it. */
+  matching?: Matching | undefined
+  /** The API's own JSON where it is not given. */
+  format?: ListFormatName
 }
 
 /** The function that makes an object of the values under these names, compiled: it runs for every row. */

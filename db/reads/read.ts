@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import type { AnimeColumn } from '../../catalogue/columns.ts'
 import {
   type FileRow,
   fileColumns,
@@ -10,23 +9,12 @@ import {
 import { renderAnime } from '../../catalogue/render.ts'
 import { encodeCursor } from '../order.ts'
 import { countAnimes, countBy } from './counts.ts'
-import { findMatching, type ListQuery, type Matching, readPage, rowMaker, rowOf } from './list.ts'
+import { findMatching, type ListRead, type Matching, readPage, rowMaker, rowOf } from './list.ts'
 import { countMatching, oneTitle } from './list-sql.ts'
 import { bestTitles, searchPage, searchTitles } from './search-list.ts'
 import { batchSize, type ReadSession } from './session.ts'
 import { raw, sql, type Value } from './sql.ts'
 import { type Piece, rowsOfParts, wholeList } from './whole-list.ts'
-
-/** A list, or a page of it. */
-export interface ListRead {
-  what: 'list'
-  query: ListQuery
-  columns: readonly AnimeColumn[]
-  /** What matches the filters, as an earlier page has counted it. */
-  matching?: Matching | undefined
-  /** The API's own JSON where it is not given. */
-  format?: ListFormatName
-}
 
 /** What can be read of the catalogue. */
 export type Read =
