@@ -11,6 +11,7 @@ export const mssqlReads: ReadDialect = {
   idIn: (ids) => sql`a.id in (select cast(value as int) from openjson(${ids}))`,
   contains: (text, part) => sql`charindex(${part}, ${text}) > 0`,
   countsBy: (table, column) => raw(`select ${column}, count(*) from ${table} group by ${column}`),
+  list: (column) => raw(`string_agg(cast(${column} as varchar(max)), ',')`),
   // tedious knows no MARS: one statement a connection.
   interleaves: false,
 }

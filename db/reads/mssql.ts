@@ -4,6 +4,7 @@ import { type Database, type ReadAnswer, TooManyReads } from '../dialects/dialec
 import { retrying } from '../dialects/faults.ts'
 import type { MssqlConnection } from '../dialects/mssql-connection.ts'
 import { publishQueries } from '../query-log.ts'
+import { createSetCache } from '../search/set-cache.ts'
 import { mssqlReads } from './mssql-dialect.ts'
 import { type Read, runRead, type StreamedRead } from './read.ts'
 import { createSemaphore } from './semaphore.ts'
@@ -11,6 +12,9 @@ import { defaultBounds, type ReadBounds, type ReadSession, type Row } from './se
 import { type Sql, textOf } from './sql.ts'
 import { limitTime } from './stream.ts'
 import type { ReaderOptions } from './threads.ts'
+
+/** None are kept: a database that was restored may have taken the name of this one. */
+const noSets = createSetCache(0)
 
 /** Connections for reads, `size` in all. */
 export interface ReadPool {
@@ -89,6 +93,7 @@ function sessionOn(connection: MssqlConnection, bounds: ReadBounds): ReadSession
   return {
     bounds,
     dialect: mssqlReads,
+    setCache: noSets,
     async rows(statement) {
       const query = compiled(statement)
       const started = performance.now()

@@ -32,7 +32,12 @@ export async function searchTitles(
     }
     return passing
   }
-  const found = await findTitles(session.rows, q!, isFiltered(others) ? narrow : undefined)
+  const found = await findTitles(
+    session.rows,
+    q!,
+    session.setCache,
+    isFiltered(others) ? narrow : undefined,
+  )
   return { total: found.keys.length, ...found }
 }
 
@@ -66,11 +71,13 @@ export async function searchPage(
 
 /** The `count` best matches of `q`, without their total. */
 export async function bestTitles(session: ReadSession, q: string, count: number) {
-  const few = await findBest(session.rows, q, { count, dialect: session.dialect })
+  const { dialect, setCache } = session
+  const few = await findBest(session.rows, q, { count, dialect, cache: setCache })
   if (few !== undefined && few.length > 0) return { rows: await rowsOf(session, few) }
   const { keys, corrected } = await (few === undefined ? findTitles : findCorrected)(
     session.rows,
     q,
+    setCache,
   )
   return { rows: await rowsOf(session, least(keys, count)), corrected }
 }

@@ -1,4 +1,5 @@
 import type { AnimeColumn } from '../../catalogue/columns.ts'
+import type { SetCache } from '../search/set-cache.ts'
 import type { Sql, Value } from './sql.ts'
 
 /** What reads write differently for SQLite and SQL Server. */
@@ -14,6 +15,8 @@ export interface ReadDialect {
   readonly contains: (text: Sql, part: string) => Sql
   /** Each value of a column that leads an index, with the number of its rows. */
   readonly countsBy: (table: 'animes' | 'anime_genres', column: string) => Sql
+  /** The numbers of a group, with commas between. */
+  readonly list: (column: string) => Sql
   /** Whether another statement may run while the rows of one are read. */
   readonly interleaves: boolean
   /**
@@ -51,6 +54,8 @@ export type Following = (before: Row[] | undefined) => Sql | undefined
 export interface ReadSession {
   readonly bounds: ReadBounds
   readonly dialect: ReadDialect
+  /** Sets of titles by word, which other reads of the same database have made. */
+  readonly setCache: SetCache
   readonly rows: (statement: Sql) => Row[] | Promise<Row[]>
   /**
    * The rows in batches, as they are asked for. Where `following` gives the same rows, SQLite is asked for each

@@ -17,6 +17,7 @@ export const sqliteReads: ReadDialect = {
       select value, (select count(*) from ${table} where ${column} = value) from v where value is not null
       union all
       select null, n from (select count(*) as n from ${table} where ${column} is null) where n > 0`),
+  list: (column) => raw(`group_concat(${column})`),
   interleaves: true,
   // In half the time that rows in JavaScript take. What has a limit keeps its order in a subquery.
   rendered: (rows, columns, follows) => {

@@ -3,6 +3,7 @@ import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:w
 import { openReadOnly, statementCache } from '../dialects/sqlite-connection.ts'
 import { lowerPriority } from '../lower-priority.ts'
 import type { QueryTiming } from '../query-log.ts'
+import { createSetCache, setBytes } from '../search/set-cache.ts'
 import { runRead, type StreamedRead } from './read.ts'
 import { batchSize, type Following, type ReadSession, type Row } from './session.ts'
 import { type Sql, textOf, type Value } from './sql.ts'
@@ -44,6 +45,7 @@ function connect(): Connection {
   const connection: Connection = {
     database,
     bounds,
+    setCache,
     timings: undefined,
     dialect: sqliteReads,
     rows(sql) {
@@ -73,6 +75,9 @@ function* inBatches(statement: StatementSync, { values }: Sql): Generator<Row[],
   }
   yield batch
 }
+
+/** For all connections: they read the same file. */
+const setCache = createSetCache(setBytes)
 
 /** Connections that no read uses now. */
 const free: Connection[] = []

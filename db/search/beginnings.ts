@@ -1,27 +1,31 @@
 import { afterPrefix, type Term } from '../../catalogue/words.ts'
 import { join, raw, type Sql, sql } from '../reads/sql.ts'
-import { type BestKeys, byScore, type Given } from './by-score.ts'
-import { rankOfScore } from './entries.ts'
-import { classes, keyOf } from './match.ts'
+import { type BestKeys, byScore, type Given, keysOfIds, keysOfRows, keysOfSet } from './by-score.ts'
+import { type Asked, type Loader, wholeOf } from './load.ts'
+import { classes, idOf, keyOf } from './match.ts'
+import { titlesWithAll } from './with-all.ts'
 
 /**
  * Adds the best titles that begin with `q`, those that are all of it first. False: that cannot be told from
- * `sort_title`, or takes too long.
+ * `sort_title`.
  */
 export async function addBeginnings(
   given: Given,
   terms: Term[],
+  loader: Loader,
   found: BestKeys,
 ): Promise<boolean> {
   if (await isJoinedSomewhere(given, terms)) return false
   const q = terms.map(({ text }) => text).join(' ')
+  // Its last word may be the beginning of one.
+  const asked = terms.map((term, at) => (at < terms.length - 1 ? wholeOf(term) : term))
   const end = sql`a.sort_title < ${afterPrefix(q)}`
   const ranges = [
     [classes.title, sql`a.sort_title = ${q}`],
     [classes.begins, sql`a.sort_title > ${q} and ${end}`],
   ] as const
   for (const [match, range] of ranges) {
-    if (!(await addRange(given, { match, range }, found))) return false
+    await addRange(given, { match, range, asked, loader }, found)
     if (found.isComplete(keyOf((match + 1) * 1024, 0))) return true
   }
   return true
@@ -30,31 +34,46 @@ export async function addBeginnings(
 interface Range {
   match: number
   range: Sql
+  /** What the titles of the range have, and some others. */
+  asked: Asked[]
+  loader: Loader
 }
 
-async function addRange(given: Given, { match, range }: Range, found: BestKeys): Promise<boolean> {
+async function addRange(given: Given, titles: Range, found: BestKeys): Promise<void> {
   const { run, count, dialect, bounds } = given
+  const { match, range } = titles
   const by = raw(dialect.by('animes_sort_title'))
-  const keysOf = (rows: unknown[][]) =>
-    Float64Array.from(rows as [number, number | null][], ([id, score]) =>
-      keyOf(match * 1024 + rankOfScore(score), id),
-    )
-  const atMost = async (most: number) => {
-    const some = sql`select a.id from animes as a${by} where ${range}
-      order by a.sort_title ${raw(dialect.limit(most + 1))}`
-    const [row] = await run(sql`select count(*) from (${some}) as x`)
-    return Number(row![0]) <= most
-  }
-  if (!(await atMost(bounds.fewBeginnings))) {
-    const read = async (titles: Sql) => keysOf(await run(sql`select a.id, a.score from ${titles}`))
-    if (await byScore(given, { filter: range, match }, found, read)) return true
-    if (!(await atMost(bounds.beginnings))) return false
-  }
+  const few = bounds.fewBeginnings
+  const some = sql`select a.id from animes as a${by} where ${range}
+    order by a.sort_title ${raw(dialect.limit(few + 1))}`
+  const [row] = await run(sql`select count(*) from (${some}) as x`)
+  if (Number(row![0]) > few && (await addByScore(given, titles, found))) return
   // Both databases hold null to be least.
   const best = await run(sql`select a.id, a.score from animes as a${by} where ${range}
     order by a.score desc, a.id ${raw(dialect.limit(count))}`)
-  found.add(keysOf(best))
-  return true
+  found.add(keysOfRows(match, best))
+}
+
+/** The titles that are met are read, each of them or, if they would be too many, those that have the words. */
+async function addByScore(
+  given: Given,
+  { match, range, asked, loader }: Range,
+  found: BestKeys,
+): Promise<boolean> {
+  const { run, bounds, dialect } = given
+  const by = raw(dialect.by('animes_score'))
+  const few = { first: bounds.sample, most: loader.keepsSets ? 2 * bounds.sample : bounds.ranked }
+  const isEnough = await byScore(given, match, few, found, async (scores) => {
+    const titles = sql`animes as a${by} where ${scores} and ${range}`
+    return keysOfRows(match, await run(sql`select a.id, a.score from ${titles}`))
+  })
+  if (isEnough || !loader.keepsSets) return isEnough
+  const keysIn = keysOfSet(given, match, await titlesWithAll(run, asked, loader))
+  const [first, most] = [bounds.sample, bounds.ranked].map((titles) => titles * bounds.metInTitle)
+  return byScore(given, match, { first: first!, most: most! }, found, async (scores) => {
+    const keys = await keysIn(scores)
+    return keysOfIds(given, match, Array.from(keys, idOf), range)
+  })
 }
 
 /**

@@ -1,31 +1,36 @@
 import { maxSortTitle, maxWordLength, type Term, termsOf } from '../../catalogue/words.ts'
 import type { ReadDialect } from '../reads/session.ts'
-import { every, raw, type Sql, sql } from '../reads/sql.ts'
+import { every, raw, sql } from '../reads/sql.ts'
 import { addBeginnings } from './beginnings.ts'
 import {
-  among,
   type BestBounds,
   type BestKeys,
   byScore,
   createBest,
   type Given,
+  keysOfIds,
+  keysOfSet,
 } from './by-score.ts'
 import { maxSpan } from './entries.ts'
-import { type Asked, createLoader, createLoaderOf, type Loader } from './load.ts'
-import { classes, keyOf, matchTerms, scoredTitles, type WordBlocks } from './match.ts'
+import { type IdSet, idsIn, rangeOf } from './id-set.ts'
+import { type Asked, createLoader, createLoaderOf, type Loader, wholeOf } from './load.ts'
+import { classes, keyOf, matchTerms, scoredTitles } from './match.ts'
 import type { RunSql } from './rows.ts'
+import type { SetCache } from './set-cache.ts'
+import { rarestFirst, titlesWithAll } from './with-all.ts'
 
 const defaultBounds: BestBounds = {
-  fewBeginnings: 2000,
-  beginnings: 20_000,
+  fewBeginnings: 6000,
   ranked: 1500,
   sample: 150,
   titlesInBlock: 2,
+  metInTitle: 10,
 }
 
 export interface Best {
   count: number
   dialect: ReadDialect
+  cache: SetCache
   bounds?: BestBounds
 }
 
@@ -37,16 +42,16 @@ export interface Best {
 export async function findBest(
   run: RunSql,
   q: string,
-  { count, dialect, bounds = defaultBounds }: Best,
+  { count, dialect, cache, bounds = defaultBounds }: Best,
 ): Promise<Float64Array | undefined> {
   const terms = termsOf(q)
   if (!terms.every(isPlain)) return undefined
   const given = { run, count, dialect, bounds }
-  const loader = createLoader(run)
+  const loader = createLoader(run, cache)
   const found = createBest(count)
-  if (!(await addBeginnings(given, terms, found))) return undefined
+  if (!(await addBeginnings(given, terms, loader, found))) return undefined
   if (found.isComplete(keyOf(classes.words * 1024, 0))) return found.keys()
-  const whole: Asked[] = terms.map((term) => (term.cjk ? term : { ...term, exact: true }))
+  const whole: Asked[] = terms.map(wholeOf)
   await addMatches(given, { terms, asked: whole, match: classes.words, loader }, found)
   if (found.isComplete(keyOf(classes.prefixes * 1024, 0))) return found.keys()
   // A word that no other begins with is whole in any case.
@@ -77,38 +82,55 @@ interface Matches {
 }
 
 /**
- * Adds the best of the titles that have all terms. While many titles do, they are met from the best score on;
- * else among those that have the rarest term, then the next too.
+ * Adds the best of the titles that have all terms. By whole words alone a title that begins with the terms
+ * seems only to have them; it was added before.
  */
-async function addMatches(
+async function addMatches(given: Given, matches: Matches, found: BestKeys): Promise<void> {
+  const { asked, loader } = matches
+  if (!loader.keepsSets && (await addByTitles(given, matches, found))) return
+  const set = await titlesWithAll(given.run, asked, loader)
+  if (set.size > 0) await addBestOf(given, matches, set, found)
+}
+
+/** Adds the best of a set, by the way that reads the least. */
+async function addBestOf(
+  given: Given,
+  { asked, match, loader }: Matches,
+  set: IdSet,
+  found: BestKeys,
+) {
+  const { count, bounds } = given
+  const [rarest] = await rarestFirst(asked, loader)
+  // All in numbers of titles: those of the set, those that are met by their scores until there are enough of them
+  // (twice as many, since some have no score), and what the blocks are worth.
+  const met = Math.ceil((2 * count * rangeOf(set)) / set.size)
+  const blocks = rarest!.blocks * bounds.titlesInBlock
+  if (set.size <= Math.min(met / bounds.metInTitle, blocks)) {
+    found.add(await keysOfIds(given, match, Array.from(idsIn(set))))
+    return
+  }
+  const most = blocks * bounds.metInTitle
+  const keysIn = keysOfSet(given, match, set)
+  if (met <= most && (await byScore(given, match, { first: met, most }, found, keysIn))) return
+  found.add(scoredTitles(set, await loader.load(rarest!.term), match))
+}
+
+/** Adds what it can without the blocks of all words: while many titles match, from the best score on. */
+async function addByTitles(
   given: Given,
   { terms, asked, match, loader }: Matches,
   found: BestKeys,
-): Promise<void> {
-  const { run, bounds } = given
-  const counts: number[] = []
-  for (const term of asked) counts.push(await loader.count(term))
-  if (counts.includes(0)) return
+): Promise<boolean> {
+  const { run, dialect, bounds } = given
+  const [rarest] = await rarestFirst(asked, loader)
+  if (rarest!.blocks * bounds.titlesInBlock <= bounds.sample) return false
+  const by = raw(dialect.by('animes_score'))
   const filter = every(asked.map(({ text }) => mayHave(given, text)))
-  const keysOf = async (titles: Sql) => {
-    const load = await createLoaderOf(run, titles)
+  const steps = { first: bounds.sample, most: bounds.ranked }
+  return byScore(given, match, steps, found, async (range) => {
+    const load = await createLoaderOf(run, sql`animes as a${by} where ${range} and ${filter}`)
     return matchTerms(await Promise.all(terms.map(load)))
-  }
-  const isFirst = (at: number) => at === asked.findIndex(({ text }) => text === asked[at]!.text)
-  const order = [...asked.keys()].filter(isFirst).sort((a, b) => counts[a]! - counts[b]!)
-  const rarest = counts[order[0]!]! * bounds.titlesInBlock
-  if (rarest > bounds.sample && (await byScore(given, { filter, match }, found, keysOf))) return
-  const words: WordBlocks[][] = []
-  for (const [index, at] of order.entries()) {
-    words.push(await loader.load(asked[at]!))
-    const next = order[index + 1]
-    if (next === undefined) break
-    const keys = scoredTitles(words)
-    const worth = counts[next]! * bounds.titlesInBlock
-    if (await among(given, { keys, filter, match, worth }, found, keysOf)) return
-  }
-  // By whole words alone a title that begins with the terms may seem only to have them; it was added before.
-  found.add(matchTerms(await Promise.all(asked.map(loader.load))))
+  })
 }
 
 /**

@@ -1,5 +1,5 @@
 import { afterPrefix, pairsOf, type Term } from '../../catalogue/words.ts'
-import { type Sql, sql } from '../reads/sql.ts'
+import { join, type Sql, sql } from '../reads/sql.ts'
 import {
   createWordChanges,
   entrySize,
@@ -8,11 +8,16 @@ import {
   type WordChange,
   withSpan,
 } from './entries.ts'
+import { idSetOf } from './id-set.ts'
 import { concatenate, type WordBlocks } from './match.ts'
 import type { RunSql } from './rows.ts'
+import type { RowState, SetCache } from './set-cache.ts'
 
 /** A term, or the word that stands for it: all of that, not its beginning. */
 export type Asked = Term & { exact?: boolean }
+
+/** The words of a term that are all of it. A run of CJK has no others. */
+export const wholeOf = (term: Term): Asked => (term.cjk ? term : { ...term, exact: true })
 
 const isRun = ({ text, cjk }: Asked) => cjk && [...text].length > 1
 
@@ -24,34 +29,66 @@ function matched({ text, exact }: Asked): Sql {
   return exact ? sql`word = ${text}` : sql`word >= ${text} and word < ${afterPrefix(text)}`
 }
 
-/** Loads the words that terms match; reads and counts each once. */
-export function createLoader(run: RunSql) {
-  const loaded = new Map<string, Promise<WordBlocks[]>>()
-  const counts = new Map<string, Promise<number>>()
-  const once = <T>(known: Map<string, Promise<T>>, asked: Asked, find: () => Promise<T>) => {
-    const key = `${asked.exact ? '=' : '^'}${asked.text}`
-    let found = known.get(key)
-    if (found === undefined) {
-      found = find()
-      known.set(key, found)
+/** `word`: that of all rows, when it is one. */
+type Rows = RowState & { word: string | undefined }
+
+/** Loads the words that terms match; reads and counts each once. Sets are those of `cache`, where it has them. */
+export function createLoader(run: RunSql, cache: SetCache) {
+  const once = <T>(find: (asked: Asked) => Promise<T>) => {
+    const known = new Map<string, Promise<T>>()
+    return (asked: Asked) => {
+      const key = keyOf(asked)
+      let found = known.get(key)
+      if (found === undefined) {
+        found = find(asked)
+        known.set(key, found)
+      }
+      return found
     }
-    return found
   }
+  const load = once((asked) => (isRun(asked) ? loadRun(run, asked.text) : loadWords(run, asked)))
+  const rows = once((asked) => findRows(run, asked))
+  const set = once(async (asked) => {
+    const { word, ...state } = await rows(asked)
+    const key =
+      word === undefined || isRun(asked) ? keyOf(asked) : keyOf({ text: word, exact: true })
+    const kept = cache.get(key, state)
+    if (kept !== undefined) return kept
+    const made = idSetOf((await load(asked)).flatMap(({ blocks }) => blocks))
+    cache.put(key, state, made)
+    return made
+  })
   return {
     /** The blocks of a term's words. */
-    load: (asked: Asked) =>
-      once(loaded, asked, () => (isRun(asked) ? loadRun(run, asked.text) : loadWords(run, asked))),
+    load,
     /** How many there are; 0: no title has it. */
-    count: (asked: Asked) => once(counts, asked, () => countBlocks(run, asked)),
+    count: async (asked: Asked) => (await rows(asked)).count,
+    /** The titles that have it. */
+    set,
+    keepsSets: cache.keeps,
   }
 }
 
+const keyOf = ({ text, exact }: Pick<Asked, 'text' | 'exact'>) => `${exact ? '=' : '^'}${text}`
+
 export type Loader = ReturnType<typeof createLoader>
 
-async function countBlocks(run: RunSql, asked: Asked): Promise<number> {
-  const first = isRun(asked) ? { ...asked, text: pairsOf(asked.text)[0]!, exact: true } : asked
-  const [row] = await run(sql`select count(*) from search_words where ${matched(first)}`)
-  return Number(row![0])
+/** The rows that a term's words have; of a run, those of its pairs. */
+async function findRows(run: RunSql, asked: Asked): Promise<Rows> {
+  const words = isRun(asked)
+    ? sql`word in (${join(
+        pairsOf(asked.text).map((pair) => sql`${pair}`),
+        ', ',
+      )})`
+    : matched(asked)
+  const [row] = await run(sql`select count(*) as n, max(id) as last, min(word) as first_word,
+    max(word) as last_word from search_words where ${words}`)
+  const [count, last, first, other] = row!
+  return {
+    count: Number(count),
+    last: Number(last),
+    word: first !== null && first === other ? String(first) : undefined,
+  }
 }
 
 async function loadWords(run: RunSql, asked: Asked): Promise<WordBlocks[]> {
@@ -92,8 +129,10 @@ async function followed(
     matched = matched === undefined ? entries : followedBy(matched, entries, at)
     if (matched.length === 0) return []
   }
-  const span = pairs.length + 1
-  const whole = matched!.map((value, at) => (at % entrySize === 0 ? value : withSpan(value, span)))
+  const whole = matched!.slice()
+  for (let at = 1; at < whole.length; at += entrySize) {
+    whole[at] = withSpan(whole[at]!, pairs.length + 1)
+  }
   return [{ whole: true, blocks: [whole] }]
 }
 

@@ -1,9 +1,10 @@
 import { type Term, termsOf } from '../../catalogue/words.ts'
-import { raw, sql } from '../reads/sql.ts'
 import { type Asked, createLoader, createLoaderOf, type Loader } from './load.ts'
-import { countTitles, idOf, matchTerms, sizeOf, type WordBlocks } from './match.ts'
+import { idOf, matchTerms, rankTitles } from './match.ts'
 import { wordsOneOff } from './one-off.ts'
 import type { RunSql } from './rows.ts'
+import type { SetCache } from './set-cache.ts'
+import { fewTitles, titlesIn, titlesWithAll } from './with-all.ts'
 
 export interface Found {
   /** One for each title that matches; see match.ts. In no order. */
@@ -23,9 +24,14 @@ const maxTries = 200
  * words of it are one letter off. What does not pass has no say in that: an answer is as its own titles
  * make it. All statements must see one moment.
  */
-export async function findTitles(run: RunSql, q: string, narrow?: Narrow): Promise<Found> {
+export async function findTitles(
+  run: RunSql,
+  q: string,
+  cache: SetCache,
+  narrow?: Narrow,
+): Promise<Found> {
   const terms = termsOf(q)
-  const loader = createLoader(run)
+  const loader = createLoader(run, cache)
   const keysOf = async (asked: Asked[]) => {
     const keys = await keysOfAll(run, asked, loader)
     if (narrow === undefined || keys.length === 0) return keys
@@ -37,54 +43,25 @@ export async function findTitles(run: RunSql, q: string, narrow?: Narrow): Promi
 }
 
 /** What `findTitles` gives where nothing is known to match the words of `q` themselves. */
-export async function findCorrected(run: RunSql, q: string): Promise<Found> {
-  const loader = createLoader(run)
+export async function findCorrected(run: RunSql, q: string, cache: SetCache): Promise<Found> {
+  const loader = createLoader(run, cache)
   return correct(run, termsOf(q), loader, (asked) => keysOfAll(run, asked, loader))
 }
 
-/** So many titles are looked at themselves, and so many blocks are not worth that. */
-const fewTitles = 500
-const fewBlocks = 20
-
-/** The titles that have all of several terms: the rarest first and, once few titles are left, by those. */
-async function keysOfAll(
-  run: RunSql,
-  asked: Asked[],
-  { load, count }: Loader,
-): Promise<Float64Array> {
-  if (asked.length === 1) return matchTerms([await load(asked[0]!)])
-  const counts: number[] = []
-  for (const term of asked) {
-    const blocks = await count(term)
-    if (blocks === 0) return new Float64Array()
-    counts.push(blocks)
-  }
-  const order = [...asked.keys()].sort((a, b) => counts[a]! - counts[b]!)
-  const words: WordBlocks[][] = []
-  let loadSome: typeof load | undefined
-  for (const at of order) {
-    const before = words.filter((each) => each !== undefined)
-    if (loadSome === undefined && before.length > 0 && counts[at]! > fewBlocks) {
-      // More entries than that, of one word, are more titles too.
-      const isMany = before.length === 1 && sizeOf(before[0]!) > 4 * fewTitles
-      const left = isMany ? Infinity : countTitles(before)
-      if (left === 0) return new Float64Array()
-      if (left <= fewTitles) {
-        const ids = Array.from(matchTerms(before), idOf).join(', ')
-        loadSome = await createLoaderOf(run, sql`animes as a where a.id in (${raw(ids)})`)
-      }
-    }
-    words[at] = await (loadSome ?? load)(asked[at]!)
-    if (words[at].length === 0) return new Float64Array()
-  }
-  return matchTerms(words)
+/** The titles that have all of several terms, ranked. */
+async function keysOfAll(run: RunSql, asked: Asked[], loader: Loader): Promise<Float64Array> {
+  if (asked.length === 1) return matchTerms([await loader.load(asked[0]!)])
+  const set = await titlesWithAll(run, asked, loader)
+  if (set.size === 0) return new Float64Array()
+  const load = set.size <= fewTitles ? await createLoaderOf(run, titlesIn(set)) : loader.load
+  return rankTitles(set, await Promise.all(asked.map(load)))
 }
 
 /** Fewest words changed; of those the most titles; of those the first by the alphabet. */
 async function correct(
   run: RunSql,
   terms: Term[],
-  { count }: Loader,
+  { set }: Loader,
   keysOf: (asked: Asked[]) => Promise<Float64Array>,
 ): Promise<Found> {
   const none = { keys: new Float64Array() }
@@ -92,7 +69,7 @@ async function correct(
   for (const term of terms) {
     const words = term.cjk ? [] : await wordsOneOff(run, term.text)
     const others = words.map((text) => ({ text, cjk: false, exact: true }))
-    const own = (await count(term)) > 0 ? term : undefined
+    const own = (await set(term)).size > 0 ? term : undefined
     if (own === undefined && others.length === 0) return none
     choices.push({ own, others })
   }

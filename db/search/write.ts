@@ -15,7 +15,10 @@ const rowsAtATime = 400
 
 type StoredBlock = [id: number, word: string, first: number, entries: Uint8Array]
 
-/** Brings changes into `search_words`. Two that run at once would lose one: the caller sees to that. */
+/**
+ * Brings changes into `search_words`. Two that run at once would lose one: the caller sees to that. Rows come and
+ * go but never change, and a new one has a greater id than any before: set-cache.ts counts on it.
+ */
 export async function applyWordChanges(run: RunSql, changes: WordChange[]): Promise<void> {
   // In the order of the index, whose pages are then each met once.
   const sorted = changes.toSorted((a, b) => (a.word < b.word ? -1 : 1))

@@ -29,6 +29,7 @@ import {
   rotateToken,
 } from '../../db/refresh-tokens.ts'
 import type { Schema } from '../../db/schema.ts'
+import { createSetCache } from '../../db/search/set-cache.ts'
 import { deleteUser, findUser, insertUser, listUsers, updateUser } from '../../db/users.ts'
 import { sortBy } from '../support/reads.ts'
 
@@ -145,6 +146,7 @@ async function readsOf(read: (session: ReadSession) => Promise<unknown>): Promis
   const session: ReadSession = {
     bounds: defaultBounds,
     dialect: mssqlReads,
+    setCache: createSetCache(0),
     rows(statement) {
       const text = textOf(statement, mssqlReads.placeholder)
       const types = statement.values.map((value) => typeof value).join(', ')

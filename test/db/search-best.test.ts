@@ -9,6 +9,7 @@ import { findBest } from '../../db/search/best.ts'
 import { least } from '../../db/search/match.ts'
 import { type RunSql, runOn } from '../../db/search/rows.ts'
 import { findTitles } from '../../db/search/search.ts'
+import { createSetCache } from '../../db/search/set-cache.ts'
 import { newDatabase, onMssql } from '../support/app.ts'
 import { seeded } from '../support/catalogue.ts'
 
@@ -42,10 +43,10 @@ function queryOf(title: string): string {
 /** From none of a kind to more than there are: each way to find the best is taken. */
 const bounds = () => ({
   fewBeginnings: pick([0, 3, 5000]),
-  beginnings: pick([0, 3, 5000]),
   ranked: pick([0, 100, 5000]),
   sample: pick([1, 7, 100]),
-  titlesInBlock: pick([1, 50, 2000]),
+  titlesInBlock: pick([0, 1, 50, 2000]),
+  metInTitle: pick([1, 100, 10_000]),
 })
 
 t.test(
@@ -69,17 +70,19 @@ t.test(
       return runReader(statement)
     }
     const dialect = onMssql ? mssqlReads : sqliteReads
+    const caches = [0, 2000, 1_000_000].map((bytes) => createSetCache(bytes, 1))
     let answered = 0
     const several: string[] = []
     for (let round = 0; round < (onMssql ? 300 : 1500); round += 1) {
       const q = queryOf(pick(titles))
       if (normalQuery(q) === '') continue
       const given = bounds()
-      const best = await findBest(run, q, { count: 10, dialect, bounds: given })
+      const cache = pick(caches)
+      const best = await findBest(run, q, { count: 10, dialect, cache, bounds: given })
       if (best === undefined) continue
       answered += 1
       if (normalQuery(q).includes(' ')) several.push(q)
-      const { keys, corrected } = await findTitles(runReader, q)
+      const { keys, corrected } = await findTitles(runReader, q, createSetCache(0))
       const expected = corrected === undefined ? least(keys, 10) : new Float64Array()
       if (Buffer.from(best.buffer).equals(Buffer.from(expected.buffer))) continue
       t.same([...best], [...expected], `${q} with ${JSON.stringify(given)}`)

@@ -7,19 +7,13 @@
 'use strict'
 exports[`test/db/mssql-sql.test.ts > TAP > a search, and a suggestion > cowboy bebop 1`] = `
 
-select count(*) from search_words where word >= @1 and word < @2
+select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
 -- string, string
 ;
-select count(*) from search_words where word >= @1 and word < @2
+select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
 -- string, string
 ;
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
--- string, string
-;
-select word from search_words where word >= @1 and word < @2 and first_id = 0
--- string, string
-;
-select mirrored from search_words where mirrored >= @1 and mirrored < @2 and first_id = 0
 -- string, string
 ;
 select word from search_words where word >= @1 and word < @2 and first_id = 0
@@ -32,10 +26,10 @@ select mirrored from search_words where mirrored >= @1 and mirrored < @2 and fir
 
 exports[`test/db/mssql-sql.test.ts > TAP > a search, and a suggestion > cowboy 雪国 1`] = `
 
-select count(*) from search_words where word >= @1 and word < @2
+select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
 -- string, string
 ;
-select count(*) from search_words where word = @1
+select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word in (@1)
 -- string
 ;
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
@@ -54,18 +48,37 @@ exports[`test/db/mssql-sql.test.ts > TAP > a search, and a suggestion > suggest 
 select 0 as x where exists ( select 1 from animes as a where a.sort_title >= @1 and a.sort_title < @2) union all select 1 as x where exists ( select 1 from animes as a where a.sort_title >= @3 and a.sort_title < @4)
 -- string, string, string, string
 ;
-select count(*) from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 2001 rows only) as x
+select count(*) from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 6001 rows only) as x
 -- string
 ;
 select max(a.score) from animes as a
 ;
-select count(*) from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 20001 rows only) as x
+select a.id, a.score from animes as a where a.sort_title = @1 order by a.score desc, a.id offset 0 rows fetch next 10 rows only
 -- string
 ;
-select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
+select count(*) from (select a.id from animes as a where a.sort_title > @1 and a.sort_title < @2 order by a.sort_title offset 0 rows fetch next 6001 rows only) as x
 -- string, string
 ;
-select count(*) from search_words where word >= @1 and word < @2
+select max(a.score) from animes as a
+;
+select a.id, a.score from animes as a where a.sort_title > @1 and a.sort_title < @2 order by a.score desc, a.id offset 0 rows fetch next 10 rows only
+-- string, string
+;
+select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word = @1
+-- string
+;
+select max(a.score) from animes as a
+;
+select word, entries from search_words where word = @1 order by word, first_id
+-- string
+;
+select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
+-- string, string
+;
+select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
+-- string, string
+;
+select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
 -- string, string
 
 `
