@@ -14,7 +14,9 @@ const sizes = { small: 20_238, large: 500_000 }
 
 /** Imports `file` into a new database in a child process; returns rows per second and peak memory in MiB. */
 async function runImport(folder: string, file: string, round: number) {
-  const child = spawn(process.execPath, [join(root, 'bin/import.ts'), file], {
+  // As `npm run import` starts it.
+  const flags = [`--require=${join(root, 'compile-cache.cjs')}`]
+  const child = spawn(process.execPath, [...flags, join(root, 'bin/import.ts'), file], {
     cwd: folder,
     env: { PATH: process.env.PATH, DATABASE_URL: `sqlite:import-${round}-${Date.now()}.db` },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -83,11 +83,14 @@ function remember(clean: Clean): Clean {
     if (value === undefined) {
       value = clean(text)
       if (values.size >= 20_000) values.clear()
-      if (text.length <= 500) values.set(text, value)
+      if (text.length <= 500) values.set(ownText(text), value)
     }
     return value
   }
 }
+
+/** A text of its own: a part of another would keep that, a whole piece of the file. */
+const ownText = (text: string) => Buffer.from(text, 'utf16le').toString('utf16le')
 
 const wholeNumber = /^-?\d{1,10}(\.0+)?$/
 const zero = /^0+(\.0+)?$/

@@ -1,11 +1,8 @@
-import { createRequire } from 'node:module'
+import type { Transform } from 'node:stream'
 import { type CsvError, type Options, parse } from 'csv-parse'
 import { ImportError } from './errors.ts'
 import type { CsvFormat } from './format.ts'
-import type { BatchRow } from './mapping.ts'
-import { type BatchParser, batches, maxRecordSize, type Reject, type RowHandlers } from './rows.ts'
-
-const require = createRequire(import.meta.url)
+import { maxRecordSize, type Reject, type RowHandlers } from './rows.ts'
 
 /** What csv-parse cannot read: one row, or all rows from there on, since the end of the broken one is unknown. */
 const brokenRow = new Map<string, string>([
@@ -18,15 +15,27 @@ const brokenFile = new Map<string, string>([
   ['CSV_MAX_RECORD_SIZE', 'a row is longer than 1 MiB (a quote never closed?)'],
 ])
 
+/** Where a parser takes over: its header was read before. */
+export interface TakenOver {
+  header: readonly string[]
+  /** The line on which the next record begins. */
+  line: number
+}
+
 /**
- * A CSV parser that gives clean rows in batches. Cleaning in `on_record` spares a stream event a
- * row, which would cost as much as parsing it.
+ * csv-parse, as a stream that gives nothing but calls `take`: this spares a stream event a row, which would
+ * cost as much as parsing it.
  * @throws ImportError (as the stream's error) where the rows that follow cannot be separated
  */
-export function csvParser(format: CsvFormat, handlers: RowHandlers): BatchParser {
-  const { take, rest } = batches(handlers)
-  let header: string[] | undefined
-  const lines = lineCounter()
+export function csvParser(
+  format: CsvFormat,
+  handlers: Pick<RowHandlers, 'onRow' | 'reject'>,
+  take: (record: string[], line: number) => void,
+  from?: TakenOver,
+): Transform {
+  let header: readonly string[] | undefined
+  // A header of its own then stands in the first line, which is none of the file's.
+  const lines = lineCounter(from === undefined ? 0 : from.line - 2)
   const takeBroken = brokenRows(lines, (rejected, column, fields) => {
     if (header === undefined) throw new ImportError(`the header: ${rejected.reason}`)
     handlers.onRow()
@@ -39,16 +48,18 @@ export function csvParser(format: CsvFormat, handlers: RowHandlers): BatchParser
   })
   const onRecord: OnRecord = (record, counted) => {
     const line = lines.endOf(record, counted)
-    if (header !== undefined) return take(record, line)
-    header = record
-    return null
+    if (header !== undefined) take(record, line)
+    header ??= from?.header ?? record
   }
   const stream = parse(optionsOf(format, onRecord, false))
   stream.on('skip', takeBroken)
-  return { stream, rest }
+  // Who writes is told.
+  stream.on('error', () => {})
+  if (from !== undefined) stream.write(`${from.header.map(() => 'x').join(format.delimiter)}\n`)
+  return stream
 }
 
-type OnRecord = (record: string[], lines: number) => BatchRow[] | null
+type OnRecord = (record: string[], lines: number) => void
 
 function optionsOf(
   { delimiter, lineEnds, headerLine = 1, blanksBeforeQuotes = false }: CsvFormat,
@@ -65,8 +76,10 @@ function optionsOf(
     skip_empty_lines: true,
     skip_records_with_error: !isSample,
     max_record_size: maxRecordSize,
-    readableHighWaterMark: 2,
-    on_record: (record: string[], { lines }: { lines: number }) => onRecord(record, lines),
+    on_record: (record: string[], { lines }: { lines: number }) => {
+      onRecord(record, lines)
+      return null
+    },
     relax_quotes: isSample,
     relax_column_count: isSample,
     to: isSample ? sampleSize : -1,
@@ -77,12 +90,6 @@ function optionsOf(
 
 const sampleSize = 500
 
-/**
- * The parser of samples, from a copy of csv-parse's code. V8 compiles code that has made one parser for
- * that one, and code that has made several for all: the file's would be 7 % slower.
- */
-const parseSample: typeof parse = require('csv-parse').parse
-
 /** The header and the first rows of a text that may be cut anywhere. */
 export function sampleCsv(
   head: string,
@@ -90,12 +97,9 @@ export function sampleCsv(
   format: CsvFormat,
 ): { header: string[]; sample: string[][] } {
   const records: string[][] = []
-  const keep: OnRecord = (record) => {
-    records.push(record)
-    return null
-  }
+  const keep: OnRecord = (record) => void records.push(record)
   // It parses at once what is written.
-  const parser = parseSample(optionsOf(format, keep, true))
+  const parser = parse(optionsOf(format, keep, true))
   // A quote may be closed after the cut. If it never is, the parser of the whole file reports it.
   parser.on('error', () => {})
   // Until it ends, csv-parse keeps back what may be half a delimiter; empty lines are none of a row.
@@ -106,9 +110,9 @@ export function sampleCsv(
 }
 
 /** csv-parse counts a CRLF inside quotes as two lines; this gives the lines an editor shows. */
-function lineCounter() {
+function lineCounter(before: number) {
   let previous = 0
-  let extra = 0
+  let extra = -before
   return {
     endOf(record: string[], counted: number) {
       if (counted > previous + 1) {

@@ -1,4 +1,5 @@
-import { csvParser, sampleCsv } from './csv.ts'
+import { sampleCsv } from './csv.ts'
+import { csvBatches } from './csv-batches.ts'
 import { decoded, encodingOf } from './encoding.ts'
 import { ImportError } from './errors.ts'
 import type { ColumnOptions, FileColumns } from './file-columns.ts'
@@ -38,7 +39,7 @@ export async function openCatalogue(source: Chunks, options: ReadOptions): Promi
   const start = new TextDecoder(name).decode(head, { stream: !whole })
   const format = formatAs(start, options)
   const isCsv = format.kind === 'csv'
-  // csv-parse decodes UTF-8 itself, and takes off the BOM.
+  // A CSV's parser decodes UTF-8 itself, and takes off the BOM.
   const text = isCsv && name === 'utf-8' ? chunks : decoded(chunks, name)
   const sampled = isCsv ? sampleCsv(start, whole, format) : sampleJson(start, whole, format.kind)
   if (sampled.header.length === 0) throw new ImportError(noHeader(isCsv, whole))
@@ -47,7 +48,7 @@ export async function openCatalogue(source: Chunks, options: ReadOptions): Promi
   const clean = rowCleaner(found)
   const parser = (handlers: Omit<RowHandlers, 'clean'>) =>
     isCsv
-      ? csvParser(format, { ...handlers, clean })
+      ? csvBatches(format, found, { ...handlers, clean })
       : jsonParser(format.kind, sampled.header, found, { ...handlers, clean })
   return { found, sample: sampled.sample, text, parser }
 }

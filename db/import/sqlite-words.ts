@@ -1,12 +1,15 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { statementCache } from '../dialects/sqlite-connection.ts'
 import { textOf } from '../reads/sql.ts'
-import { createWordChanges } from '../search/entries.ts'
+import { applyChange, createWordChanges, toBytes, type WordChange } from '../search/entries.ts'
 import type { RunSql } from '../search/rows.ts'
-import { applyWordChanges } from '../search/write.ts'
+import { applyWordChanges, inOrder, mirror } from '../search/write.ts'
+import { rowInserter } from './sqlite-insert.ts'
 
 /** Entries gathered before they are written, 12 bytes each: memory is bound, and few blocks are written twice. */
 const entriesAtATime = 1_000_000
+
+const none = new Set<number>()
 
 /** The words of an import, gathered and written on its own connection. */
 export function importedWords(db: DatabaseSync) {
@@ -23,9 +26,26 @@ export function importedWords(db: DatabaseSync) {
   }
   const titlesAfter = db.prepare('select id, title, score from animes where id > ?')
 
+  let isEmpty = db.prepare('select 1 from search_words limit 1').get() === undefined
+  const insert = rowInserter(db, 'search_words', ['word', 'mirrored', 'first_id', 'entries'])
+
+  /** Writes the first words there are: all of their blocks are new. */
+  function writeFirst(words: WordChange[]): void {
+    const rows: SQLInputValue[] = []
+    for (const { word, added } of inOrder(words)) {
+      const { made } = applyChange([], { removed: none, added })
+      for (const { first, entries } of made) rows.push(word, mirror(word), first, toBytes(entries))
+      if (rows.length >= 4000) insert(rows.splice(0))
+    }
+    insert(rows)
+  }
+
   /** Writes what was gathered: when that is much or, with `all`, in any case. */
   async function write(all = false): Promise<void> {
-    if (all || changes.size >= entriesAtATime) await applyWordChanges(run, changes.take())
+    if (!all && changes.size < entriesAtATime) return
+    if (isEmpty) writeFirst(changes.take())
+    else await applyWordChanges(run, changes.take())
+    isEmpty = false
   }
 
   return {

@@ -12,6 +12,7 @@ import {
   type Start,
   storedColumns,
 } from './sqlite.ts'
+import { rowInserter } from './sqlite-insert.ts'
 import { merger } from './sqlite-merge.ts'
 import { type NaturalRow, naturalLoader } from './sqlite-natural.ts'
 import { importedWords } from './sqlite-words.ts'
@@ -55,7 +56,7 @@ function open(): Reply {
   const takeFirst = firstOfEach()
   const lastId = db.prepare('select coalesce(max(id), 0) as id from animes')
   const addGenres = db.prepare(
-    `insert into anime_genres (genre, anime_id)
+    `insert or fail into anime_genres (genre, anime_id)
      select g.value, a.id from animes a, json_each(a.genres) g where a.id > ?`,
   )
   const loadNatural = naturalLoader(db, { existing, hasSourceIds, natural, given, changed, words })
@@ -93,7 +94,7 @@ function partition({ values, exported }: FlatRows) {
 
 /** Takes the rows whose `source_id` is new to this import, and gives the positions of the others. */
 function firstOfEach() {
-  const insertSeen = rowInsert('seen', ['source_id', 'nth'], 'or ignore')
+  const insertSeen = rowInserter(db, 'seen', ['source_id', 'nth'], 'or ignore')
   const nthSeen = db.prepare('select nth from seen where source_id = ?')
   // As long as they ascend, none comes again, and the new table alone has them all.
   let ascending = existing === 0
@@ -141,7 +142,7 @@ function lastAscending(values: SQLInputValue[], greatest: number): number | unde
 
 /** Inserts into an empty table. */
 function insertNew() {
-  const insertRows = rowInsert('animes', storedColumns)
+  const insertRows = rowInserter(db, 'animes', storedColumns)
   const lastId = db.prepare(`select seq as id from sqlite_sequence where name = 'animes'`)
   return (values: SQLInputValue[]): number => {
     // Ids follow one another: the transaction has the table for itself.
@@ -166,7 +167,7 @@ function setSortTitles(
 
 /** Inserts and updates over titles that are there already, and gives how many it inserted. */
 function merge() {
-  const insertBatch = rowInsert('batch', storedColumns)
+  const insertBatch = rowInserter(db, 'batch', storedColumns)
   const clearBatch = db.prepare('delete from batch')
   const update = merger(db, {
     table: 'batch',
@@ -225,31 +226,12 @@ function dropIndexes(): string[] {
   const found = db
     .prepare(
       `select name, sql from sqlite_master
-       where type = 'index' and tbl_name = 'animes' and sql is not null`,
+       where type = 'index' and sql is not null
+         and (tbl_name = 'animes' or name = 'search_words_mirrored')`,
     )
     .all()
   for (const { name } of found) db.exec(`drop index ${name}`)
   return found.map(({ sql }) => sql as string)
-}
-
-/** Inserts flat rows, a hundred by a statement: that costs a third of a statement each. */
-function rowInsert(table: string, columns: readonly string[], or = '') {
-  const step = 100 * columns.length
-  const row = `(${columns.map(() => '?')})`
-  const sql = `insert ${or} into ${table} (${columns}) values `
-  const many = db.prepare(sql + Array(100).fill(row))
-  const one = db.prepare(sql + row)
-  return (values: SQLInputValue[]): number => {
-    let changes = 0
-    let at = 0
-    for (; at + step <= values.length; at += step) {
-      changes += Number(many.run(...values.slice(at, at + step)).changes)
-    }
-    for (; at < values.length; at += columns.length) {
-      changes += Number(one.run(...values.slice(at, at + columns.length)).changes)
-    }
-    return changes
-  }
 }
 
 /** What is awaited here is there at once, so that no request overtakes another. */

@@ -20,12 +20,15 @@ type StoredBlock = [id: number, word: string, first: number, entries: Uint8Array
  * go but never change, and a new one has a greater id than any before: set-cache.ts counts on it.
  */
 export async function applyWordChanges(run: RunSql, changes: WordChange[]): Promise<void> {
-  // In the order of the index, whose pages are then each met once.
-  const sorted = changes.toSorted((a, b) => (a.word < b.word ? -1 : 1))
+  const sorted = inOrder(changes)
   for (let at = 0; at < sorted.length; at += wordsAtATime) {
     await applySome(run, sorted.slice(at, at + wordsAtATime))
   }
 }
+
+/** In the order of the index, whose pages are then each met once. */
+export const inOrder = (changes: WordChange[]): WordChange[] =>
+  changes.toSorted((a, b) => (a.word < b.word ? -1 : 1))
 
 async function applySome(run: RunSql, changes: WordChange[]): Promise<void> {
   const rows = (await run(selectBlocks(changes))) as StoredBlock[]
