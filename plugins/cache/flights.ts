@@ -6,6 +6,9 @@ export interface Flight<T> {
   abandoned: AbortSignal
 }
 
+/** Made once: without a reason of ours each abort would make one, and its stack. */
+export const clientsGone = new DOMException('the clients have gone', 'AbortError')
+
 /** A flight, and how requests come to wait for it. */
 interface Tracked<T> {
   flight: Flight<T>
@@ -23,7 +26,7 @@ function createFlight<T>(): Tracked<T> {
       waiting += 1
       clientGone?.addEventListener('abort', () => {
         waiting -= 1
-        if (waiting === 0) abandoned.abort()
+        if (waiting === 0) abandoned.abort(clientsGone)
       })
     },
   }

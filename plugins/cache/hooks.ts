@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Auditable } from './auditor.ts'
 import { codingOf, type Entry, etagIn, matches, noneMatch } from './entry.ts'
+import { clientsGone } from './flights.ts'
 import { codingFor, type createHttp, encodeStream } from './http.ts'
 import type { LookupResult } from './lookup.ts'
 import type { Cache, Leader } from './protocol.ts'
@@ -258,9 +259,9 @@ export function createHooks({ cache, http, route, turn, admit }: HookOptions) {
 
 /** Aborted when the connection has been closed, or the answer sent. */
 function clientGone(reply: FastifyReply): AbortSignal {
-  if (reply.raw.closed) return AbortSignal.abort()
+  if (reply.raw.closed) return AbortSignal.abort(clientsGone)
   const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
+  reply.raw.once('close', () => gone.abort(clientsGone))
   return gone.signal
 }
 
