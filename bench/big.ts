@@ -28,10 +28,6 @@ const requests: [path: string, goal: number | undefined][] = [
   ['?limit=20&sort=-score', 300],
   ['?q=golden+garden&limit=20', 50],
   ['?q=s+a&limit=20&sort=-score', undefined],
-  ['/animes/suggest?q=gar', 5],
-  ['/animes/suggest?q=golden+gar', 5],
-  ['/animes/suggest?q=the+a', 5],
-  ['/animes/suggest?q=dragon+of+the+n', 5],
   ['?genre=Action&genre=Drama&sort=-score,title&limit=20', 300],
   ['?genre=Action&genre=Drama&sort=title&limit=20', 20],
   ['?minScore=5&maxScore=9&sort=episodes&limit=20', 300],
@@ -113,6 +109,36 @@ async function each({ base }: Started, log: (progress: string) => void): Promise
     )
   }
   return figures
+}
+
+/** One to four words of titles, the last one cut somewhere: what somebody has typed. */
+async function typed(base: string): Promise<string[]> {
+  const texts: string[] = []
+  for (let year = 1985; year < 2005; year += 1) {
+    const answer = await fetch(`${base}/v1/animes?year=${year}&sort=-score&limit=10&fields=title`)
+    const { data } = (await answer.json()) as { data: { title: string }[] }
+    for (const { title } of data) {
+      const words = title.split(' ').slice(0, 1 + (texts.length % 4))
+      const last = words.at(-1)!
+      texts.push([...words.slice(0, -1), last.slice(0, 1 + (year % last.length))].join(' '))
+    }
+  }
+  return texts.filter((text) => /[\p{L}\p{N}]/u.test(text))
+}
+
+/** Suggestions for texts that are asked once each. */
+async function suggestions({ base }: Started): Promise<Figure[]> {
+  const times: number[] = []
+  for (const text of await typed(base)) {
+    const url = `${base}/v1/animes/suggest?q=${encodeURIComponent(text)}`
+    times.push(await timed(() => drain(url)))
+  }
+  times.sort((a, b) => a - b)
+  return [
+    atMost(`suggestions for ${times.length} texts: median`, median(times), 5, 'ms'),
+    atMost('... 95 %', times[Math.floor(0.95 * times.length)]!, 5, 'ms'),
+    { what: '... the slowest', measured: formatValue(times.at(-1)!, 'ms') },
+  ]
 }
 
 async function together({ base }: Started): Promise<Figure[]> {
@@ -203,7 +229,11 @@ async function besideBare({ base }: Started): Promise<Figure[]> {
 
 async function misses(service: Started, idle: number, log: (progress: string) => void) {
   const alone = await each(service, log)
-  const others = [...(await together(service)), ...(await besideBare(service))]
+  const others = [
+    ...(await suggestions(service)),
+    ...(await together(service)),
+    ...(await besideBare(service)),
+  ]
   return [...alone, ...others, ...(await manyMisses(service, idle))]
 }
 
