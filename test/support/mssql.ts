@@ -58,32 +58,45 @@ export async function freshDatabase(t: Teardown): Promise<string> {
   if (mssqlTestUrl === undefined) throw new Error(String(withoutMssql))
   const server = withUrl(mssqlTestUrl, { database: 'master' })
   const database = `anime_test_${randomBytes(6).toString('hex')}`
-  const sql = await openSql(server)
   // Suites that start together get in each other's way here.
-  await until(`the database ${database} is made`, () =>
-    sql.run(`create database ${database}`).then(
-      () => true,
-      () => false,
-    ),
+  await onServer(server, (sql) =>
+    passes(`the database ${database} is made`, () => sql.run(`create database ${database}`)),
   )
-  await sql.close()
   t.teardown(() => drop(server, database))
   // Migrations and imports of a test server that does much else may take their time.
   return withUrl(mssqlTestUrl, { database, parameters: { requestTimeout: '60000' } })
 }
 
-async function drop(server: string, database: string) {
+async function onServer(server: string, work: (sql: Sql) => Promise<void>) {
   const sql = await openSql(server)
+  await work(sql).finally(() => sql.close())
+}
+
+/** Repeats `attempt` until it passes; the error of one that never does tells of its last refusal. */
+async function passes(what: string, attempt: () => Promise<unknown>) {
+  let refusal: unknown
+  const once = () =>
+    attempt().then(
+      () => true,
+      (error) => {
+        refusal = error
+        return false
+      },
+    )
+  await until(what, once).catch((error) => {
+    throw new Error(`${error.message}: ${refusal}`)
+  })
+}
+
+async function drop(server: string, database: string) {
   const sessions = `select session_id from sys.dm_exec_sessions
     where database_id = db_id('${database}') and session_id <> @@spid`
-  await until(`the database ${database} is dropped`, async () => {
-    for (const { session_id: id } of await sql.run<{ session_id: number | null }>(sessions)) {
-      if (id !== null) await sql.run(`kill ${id}`).catch(() => {})
-    }
-    return sql.run(`drop database ${database}`).then(
-      () => true,
-      () => false,
-    )
-  })
-  await sql.close()
+  await onServer(server, (sql) =>
+    passes(`the database ${database} is dropped`, async () => {
+      for (const { session_id: id } of await sql.run<{ session_id: number | null }>(sessions)) {
+        if (id !== null) await sql.run(`kill ${id}`).catch(() => {})
+      }
+      await sql.run(`drop database ${database}`)
+    }),
+  )
 }
