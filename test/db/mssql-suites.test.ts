@@ -10,6 +10,7 @@ const suites = [
   'db/reads/lists',
   'db/search',
   'db/search-best',
+  'db/search-sets',
   'routes/animes',
   'routes/batch',
   'routes/accounts',
