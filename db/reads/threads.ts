@@ -123,8 +123,6 @@ function startThread(workerData: ThreadData, onEnd: () => void): Thread {
       maxOldGenerationSizeMb: Math.max(256, (12 * workerData.bounds.streamAbove) / 1_048_576),
     },
   })
-  // An idle thread does not keep the process alive.
-  worker.unref()
   let current: PromiseWithResolvers<ThreadReply> | undefined
   let failure: Error | undefined
   worker.on('message', (reply: ThreadReply) => {
@@ -139,6 +137,8 @@ function startThread(workerData: ThreadData, onEnd: () => void): Thread {
     const message = failure?.message ?? 'it was ended'
     current?.reject(new DatabaseUnavailable(`a reading thread: ${message}`, { cause: failure }))
   })
+  // An idle thread does not keep the process alive. A listener of its messages would, so this comes after them.
+  worker.unref()
   return {
     run(job) {
       current = Promise.withResolvers()

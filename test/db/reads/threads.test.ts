@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -189,6 +190,16 @@ t.test('more reads than may wait are refused, and the others answered', async (t
   const refused = results.filter(({ status }) => status === 'rejected')
   t.ok(refused.length >= 50 && refused.length <= 80, `${refused.length} refused`)
   t.ok(refused.every((result) => (result as PromiseRejectedResult).reason instanceof TooManyReads))
+})
+
+t.test('a thread that nobody has asked keeps no process alive', async (t) => {
+  const readers = new URL('../../../db/reads/threads.ts', import.meta.url)
+  const path = join(temporaryFolder(t), 'anime.db')
+  const code = `import { openReaders } from '${readers}'
+    openReaders(${JSON.stringify(path)}, { startOne: true })`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code])
+  t.teardown(() => child.kill())
+  t.strictSame(await once(child, 'exit'), [0, null])
 })
 
 t.test('an error of the database reaches who asked, and the thread goes on', async (t) => {
