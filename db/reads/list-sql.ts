@@ -95,7 +95,7 @@ function found(dialect: ReadDialect, filters: AnimeFilters, equal: readonly Equa
   return { id, from: sql`from ${titlesOfGenre} where ${all}` }
 }
 
-/** The rows \`g\` of the first genre whose titles have the others too. They are in the order of the titles' ids. */
+/** The rows `g` of the first genre whose titles have the others too. They are in the order of the titles' ids. */
 function inGenres([first, ...others]: readonly string[]) {
   const id = raw('g.anime_id')
   return { id, conditions: [sql`g.genre = ${first!}`, ...others.map((each) => hasGenre(each, id))] }

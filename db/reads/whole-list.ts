@@ -54,7 +54,7 @@ export async function* wholeList(
 }
 
 /** A statement of a whole list, and how its rows can be asked for in parts. */
-export interface WholeStatement {
+interface WholeStatement {
   statement: Sql
   parts?: Parts
 }
