@@ -1,6 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import { csvParser } from './csv.ts'
-import { recordReader } from './csv-records.ts'
+import { type OnRecord, recordReader } from './csv-records.ts'
 import type { FileColumns } from './file-columns.ts'
 import type { CsvFormat } from './format.ts'
 import type { BatchRow } from './mapping.ts'
@@ -18,7 +18,7 @@ export function csvBatches(
 ): BatchParser {
   const { take, rest } = batches(handlers)
   const full: BatchRow[][] = []
-  const onRecord = (record: string[], line: number) => {
+  const onRecord: OnRecord = (record, line) => {
     const batch = take(record, line)
     if (batch !== null) full.push(batch)
   }
@@ -59,7 +59,7 @@ function recordWriter(
   format: CsvFormat,
   { header, positions, exportedAt }: FileColumns,
   handlers: RowHandlers,
-  onRecord: (record: string[], line: number) => void,
+  onRecord: OnRecord,
 ) {
   const needed = header.map((_, at) => at === exportedAt)
   for (const at of Object.values(positions).flat()) needed[at] = true

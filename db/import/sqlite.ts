@@ -1,11 +1,9 @@
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { stagedColumns } from '../../catalogue/columns.ts'
 import { busy } from '../dialects/sqlite-connection.ts'
+import { threadArguments } from '../thread-arguments.ts'
 import { ImportError } from './errors.ts'
 import type { BatchRow, ImportSummary, OpenStage, Stage, StageOptions } from './import.ts'
-
-const compileCache = new URL('../../compile-cache.cjs', import.meta.url)
 
 /** The columns of a row as the table has them. */
 export const storedColumns = [...stagedColumns, 'sort_title'] as const
@@ -46,8 +44,7 @@ export function sqliteStage(path: string): OpenStage {
   return async (options) => {
     const phase = new Int32Array(new SharedArrayBuffer(4))
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
-      // Of what the process preloads only this: the thread starts in a third of the time.
-      execArgv: [`--require=${fileURLToPath(compileCache)}`],
+      execArgv: threadArguments,
       workerData: { ...options, path, phase } satisfies Start,
       // Batches are short-lived; a young generation left to itself grows to some 50 MB.
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
