@@ -132,6 +132,9 @@ function sortTitleOf(parts: Part[]): string {
 
 const isHigh = /[\ue000-\uffff]/g
 
+/** Whether a text stands in a `sortTitle` as it stands in a title's words. */
+export const isInSortTitle = (text: string): boolean => !/[\ud7fb\ue000-\uffff]/.test(text)
+
 /** What `q` asks for, in its order; empty when it is nothing but punctuation. */
 export const termsOf = (q: string): Term[] =>
   partsOf(q).map(({ text, cjk }) => ({ text: cjk ? text : cut(text), cjk }))

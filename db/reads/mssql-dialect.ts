@@ -6,7 +6,7 @@ export const collations = { code: 'Latin1_General_BIN2', title: 'Latin1_General_
 
 export const mssqlReads: ReadDialect = {
   placeholder: (position) => `@${position + 1}`,
-  limit: (count) => `offset 0 rows fetch next ${count} rows only`,
+  limit: (count, after = 0) => `offset ${after} rows fetch next ${count} rows only`,
   by: () => '',
   idIn: (ids) => sql`a.id in (select cast(value as int) from openjson(${ids}))`,
   contains: (text, part) => sql`charindex(${part}, ${text}) > 0`,

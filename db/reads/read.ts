@@ -103,9 +103,8 @@ async function page(
 ): Promise<FinishedRead> {
   const format = listFormat(formatName, columns)
   if (query.filters.q !== undefined) {
-    const searched = await searchTitles(session, query)
-    const { rows, next } = await searchPage(session, query, searched, limit)
-    const head = format.head(searched.total, next, searched.corrected)
+    const { total, corrected, rows, next } = await searchPage(session, query, limit)
+    const head = format.head(total, next, corrected)
     return finish(head + format.rows(rows) + format.tail, { next })
   }
   const matching = known ?? (await findMatching(session, query.filters))

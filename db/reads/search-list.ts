@@ -1,8 +1,11 @@
 import type { AnimeRow } from '../../catalogue/columns.ts'
+import { termsOf } from '../../catalogue/words.ts'
 import { encodeBestCursor, encodeCursor } from '../order.ts'
 import { findBest } from '../search/best.ts'
+import { createLoader, type Loader } from '../search/loader.ts'
 import { idOf, keyOf, least, rankOf } from '../search/match.ts'
 import { findCorrected, findTitles } from '../search/search.ts'
+import { titlesWithAll } from '../search/with-all.ts'
 import { type ListQuery, readPage, rowOf } from './list.ts'
 import { amongIds, isFiltered, matchingOf } from './list-sql.ts'
 import { batchSize, type ReadSession } from './session.ts'
@@ -21,6 +24,7 @@ const idsAtATime = 5000
 export async function searchTitles(
   session: ReadSession,
   { filters }: ListQuery,
+  loader = createLoader(session),
 ): Promise<Searched> {
   const { q, ...others } = filters
   const narrow = async (ids: number[]) => {
@@ -32,53 +36,65 @@ export async function searchTitles(
     }
     return passing
   }
-  const found = await findTitles(
-    session.rows,
-    q!,
-    session.setCache,
-    isFiltered(others) ? narrow : undefined,
-  )
+  const found = await findTitles(loader, q!, isFiltered(others) ? narrow : undefined)
   return { total: found.keys.length, ...found }
 }
 
 interface Page {
+  total: number
+  corrected?: string | undefined
   rows: AnimeRow[]
   next: string | null
 }
 
-/** A page of what a search found. */
+/** A page of what a search finds, and how many titles that is. */
 export async function searchPage(
   session: ReadSession,
   query: ListQuery,
-  { keys }: Searched,
   limit: number,
 ): Promise<Page> {
-  if (query.bestFirst) {
+  const { filters, sort, bestFirst, cursor } = query
+  const { q, ...others } = filters
+  const loader = createLoader(session)
+  const isFirst = bestFirst && cursor === undefined && !isFiltered(others)
+  const searched =
+    (isFirst && (await searchBest(loader, q!, limit + 1))) ||
+    (await searchTitles(session, query, loader))
+  const { total, corrected, keys } = searched
+  if (bestFirst) {
     const best = least(keys, limit + 1, afterBest(query))
     const shown = best.subarray(0, limit)
     const last = shown.at(-1)
     const more = best.length > limit && last !== undefined
-    return {
-      rows: await rowsOf(session, shown),
-      next: more ? encodeBestCursor(rankOf(last), idOf(last)) : null,
-    }
+    const next = more ? encodeBestCursor(rankOf(last), idOf(last)) : null
+    return { total, corrected, rows: await rowsOf(session, shown), next }
   }
   const rows = await sortedPage(session, query, keys, limit + 1)
   const more = rows.length > limit
   const shown = more ? rows.slice(0, limit) : rows
-  return { rows: shown, next: more ? encodeCursor(shown.at(-1)!, query.sort) : null }
+  return { total, corrected, rows: shown, next: more ? encodeCursor(shown.at(-1)!, sort) : null }
+}
+
+/** So many titles are ranked in some five milliseconds. */
+const manyRanked = 20_000
+
+/** Of a search that finds many titles, how many, and no more than the `count` best. */
+async function searchBest(loader: Loader, q: string, count: number): Promise<Searched | undefined> {
+  const { size } = await titlesWithAll(termsOf(q), loader)
+  // Where each statement goes over the network, to rank all takes less than to find the best.
+  const few = loader.session.dialect.interleaves ? loader.bounds.fewTitles : manyRanked
+  if (size <= few) return undefined
+  const keys = await findBest(loader, q, { count })
+  return keys && { total: size, keys }
 }
 
 /** The `count` best matches of `q`, without their total. */
 export async function bestTitles(session: ReadSession, q: string, count: number) {
-  const { dialect, setCache } = session
-  const few = await findBest(session.rows, q, { count, dialect, cache: setCache })
+  const loader = createLoader(session)
+  const few = await findBest(loader, q, { count })
   if (few !== undefined && few.length > 0) return { rows: await rowsOf(session, few) }
-  const { keys, corrected } = await (few === undefined ? findTitles : findCorrected)(
-    session.rows,
-    q,
-    setCache,
-  )
+  const find = few === undefined ? findTitles : findCorrected
+  const { keys, corrected } = await find(loader, q)
   return { rows: await rowsOf(session, least(keys, count)), corrected }
 }
 

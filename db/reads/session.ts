@@ -5,8 +5,8 @@ import type { Sql, Value } from './sql.ts'
 /** What reads write differently for SQLite and SQL Server. */
 export interface ReadDialect {
   readonly placeholder: (position: number) => string
-  /** The first `count` rows of an ordered query. */
-  readonly limit: (count: number) => string
+  /** The first `count` rows of an ordered query, or those after some. */
+  readonly limit: (count: number, after?: number) => string
   /** After a table's name: read it by this index, or by its key. SQL Server decides by statistics. */
   readonly by: (index: string | undefined) => string
   /** Whether an id is among those of a JSON array. */

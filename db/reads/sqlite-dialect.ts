@@ -4,7 +4,7 @@ import { raw, sql } from './sql.ts'
 
 export const sqliteReads: ReadDialect = {
   placeholder: () => '?',
-  limit: (count) => `limit ${count}`,
+  limit: (count, after = 0) => `limit ${count}${after > 0 ? ` offset ${after}` : ''}`,
   by: (index) => (index === undefined ? ' not indexed' : ` indexed by ${index}`),
   idIn: (ids) => sql`a.id in (select value from json_each(${ids}))`,
   contains: (text, part) => sql`instr(${text}, ${part}) > 0`,

@@ -1,8 +1,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { setImmediate as turn } from 'node:timers/promises'
 import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { openReadOnly, statementCache } from '../dialects/sqlite-connection.ts'
 import { lowerPriority } from '../lower-priority.ts'
 import type { QueryTiming } from '../query-log.ts'
+import { makeWanted, prepareFrequent } from '../search/prepare.ts'
 import { createSetCache, setBytes } from '../search/set-cache.ts'
 import { runRead, type StreamedRead } from './read.ts'
 import { batchSize, type Following, type ReadSession, type Row } from './session.ts'
@@ -132,4 +134,34 @@ parentPort!.on('message', async (job: ThreadJob) => {
   const { finished, stream } = reply
   const transferred = [finished?.body.buffer, stream].filter((part) => part !== undefined)
   parentPort!.postMessage(reply, transferred)
+  if (setCache.wants) void prepare(makeWanted)
 })
+
+let isPreparing = false
+
+/** Makes sets that searches will want, a statement at a time, so that a read need not wait for more than one. */
+async function prepare(what: typeof makeWanted): Promise<void> {
+  if (isPreparing) return
+  isPreparing = true
+  let connection: Connection | undefined
+  try {
+    connection = free.pop() ?? connect()
+    connection.timings = undefined
+    const { rows } = connection
+    connection.database.exec('begin')
+    await what({
+      ...connection,
+      async rows(statement: Sql) {
+        await turn()
+        return rows(statement)
+      },
+    })
+  } catch {
+    // The next search meets what is wrong, and tells.
+  } finally {
+    if (connection !== undefined) release(connection)
+    isPreparing = false
+  }
+}
+
+void prepare(prepareFrequent)

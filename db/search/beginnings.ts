@@ -1,9 +1,10 @@
 import { afterPrefix, type Term } from '../../catalogue/words.ts'
 import { join, raw, type Sql, sql } from '../reads/sql.ts'
-import { type BestKeys, byScore, type Given, keysOfIds, keysOfRows, keysOfSet } from './by-score.ts'
-import { type Asked, type Loader, wholeOf } from './load.ts'
-import { classes, idOf, keyOf } from './match.ts'
-import { titlesWithAll } from './with-all.ts'
+import { type BestKeys, byScore, createBest, type Given, keysOfRows } from './by-score.ts'
+import { idsIn } from './id-set.ts'
+import { createLoaderOf } from './load.ts'
+import { classes, idOf, keyOf, matchTerms } from './match.ts'
+import { narrowed, titlesOf } from './with-all.ts'
 
 /**
  * Adds the best titles that begin with `q`, those that are all of it first. False: that cannot be told from
@@ -12,75 +13,85 @@ import { titlesWithAll } from './with-all.ts'
 export async function addBeginnings(
   given: Given,
   terms: Term[],
-  loader: Loader,
   found: BestKeys,
 ): Promise<boolean> {
-  if (await isJoinedSomewhere(given, terms)) return false
   const q = terms.map(({ text }) => text).join(' ')
-  // Its last word may be the beginning of one.
-  const asked = terms.map((term, at) => (at < terms.length - 1 ? wholeOf(term) : term))
-  const end = sql`a.sort_title < ${afterPrefix(q)}`
-  const ranges = [
-    [classes.title, sql`a.sort_title = ${q}`],
-    [classes.begins, sql`a.sort_title > ${q} and ${end}`],
-  ] as const
-  for (const [match, range] of ranges) {
-    await addRange(given, { match, range, asked, loader }, found)
+  const joined = await joinedTexts(given, terms)
+  if (joined === undefined) return false
+  for (const match of [classes.title, classes.begins]) {
+    found.add(await bestOfRange(given, match, rangeOf(match, q)))
+    for (const text of joined) {
+      if (!(await addJoined(given, { terms, match, text }, found))) return false
+    }
     if (found.isComplete(keyOf((match + 1) * 1024, 0))) return true
   }
   return true
 }
 
-interface Range {
-  match: number
-  range: Sql
-  /** What the titles of the range have, and some others. */
-  asked: Asked[]
-  loader: Loader
-}
+/** The titles `a` whose normal form is a text, or begins with it. */
+const rangeOf = (match: number, text: string): Sql =>
+  match === classes.title
+    ? sql`a.sort_title = ${text}`
+    : sql`a.sort_title > ${text} and a.sort_title < ${afterPrefix(text)}`
 
-async function addRange(given: Given, titles: Range, found: BestKeys): Promise<void> {
-  const { run, count, dialect, bounds } = given
-  const { match, range } = titles
+/** The best of a range: sorted or, if it is large, met by their scores. */
+async function bestOfRange(given: Given, match: number, range: Sql): Promise<Float64Array> {
+  const { loader, count, bounds } = given
+  const { rows: run, dialect } = loader.session
   const by = raw(dialect.by('animes_sort_title'))
   const few = bounds.fewBeginnings
   const some = sql`select a.id from animes as a${by} where ${range}
     order by a.sort_title ${raw(dialect.limit(few + 1))}`
-  const [row] = await run(sql`select count(*) from (${some}) as x`)
-  if (Number(row![0]) > few && (await addByScore(given, titles, found))) return
+  const [row] = await run(sql`select count(*) as n from (${some}) as x`)
+  if (Number(row![0]) > few) {
+    const byScores = raw(dialect.by('animes_score'))
+    const steps = { first: bounds.sample, most: bounds.ranked }
+    const found = createBest(count)
+    const isEnough = await byScore(given, match, steps, found, async (scores) => {
+      const titles = sql`animes as a${byScores} where ${scores} and ${range}`
+      return keysOfRows(match, await run(sql`select a.id, a.score from ${titles}`))
+    })
+    if (isEnough) return found.keys()
+  }
   // Both databases hold null to be least.
   const best = await run(sql`select a.id, a.score from animes as a${by} where ${range}
     order by a.score desc, a.id ${raw(dialect.limit(count))}`)
-  found.add(keysOfRows(match, best))
+  return keysOfRows(match, best)
 }
 
-/** The titles that are met are read, each of them or, if they would be too many, those that have the words. */
-async function addByScore(
-  given: Given,
-  { match, range, asked, loader }: Range,
-  found: BestKeys,
-): Promise<boolean> {
-  const { run, bounds, dialect } = given
-  const by = raw(dialect.by('animes_score'))
-  const few = { first: bounds.sample, most: loader.keepsSets ? 2 * bounds.sample : bounds.ranked }
-  const isEnough = await byScore(given, match, few, found, async (scores) => {
-    const titles = sql`animes as a${by} where ${scores} and ${range}`
-    return keysOfRows(match, await run(sql`select a.id, a.score from ${titles}`))
-  })
-  if (isEnough || !loader.keepsSets) return isEnough
-  const keysIn = keysOfSet(given, match, await titlesWithAll(run, asked, loader))
-  const [first, most] = [bounds.sample, bounds.ranked].map((titles) => titles * bounds.metInTitle)
-  return byScore(given, match, { first: first!, most: most! }, found, async (scores) => {
-    const keys = await keysIn(scores)
-    return keysOfIds(given, match, Array.from(keys, idOf), range)
-  })
+interface Joined {
+  terms: Term[]
+  match: number
+  text: string
+}
+
+/** Adds the best of those titles that begin with `text` and have the words of `q`: some of theirs are joined. */
+async function addJoined(given: Given, { terms, match, text }: Joined, found: BestKeys) {
+  const { loader, count, bounds } = given
+  const { rows: run, dialect } = loader.session
+  const add = async (ids: ArrayLike<number>) => {
+    const load = await createLoaderOf(run, titlesOf(dialect, ids))
+    found.add(matchTerms(await Promise.all(terms.map(load))))
+  }
+  const most = bounds.joined * count
+  const best = await bestOfRange({ ...given, count: most }, match, rangeOf(match, text))
+  const better = best.filter((key) => !found.isComplete(key))
+  if (better.length > 0) await add(Array.from(better, idOf))
+  if (best.length < most || found.isComplete(best.at(-1)!)) return true
+  // Most that begin so do not have the words.
+  const { set, rest } = await narrowed(terms, loader)
+  if (set === undefined || rest.length > 0 || set.size > loader.bounds.fewTitles) return false
+  await add(idsIn(set))
+  return true
 }
 
 /**
- * Whether a title begins with the letters of `q` in other words: `Steins;Gate` has `steinsgate` too. Titles in
- * which the first blank that is one too many stands at any of its places, and so on to the end.
+ * Other words with which a title may begin that has those of `q`: `Steins;Gate` has `steinsgate` too. Titles in
+ * which the first blank that is one too many stands at any of its places, and so on to the end. Undefined: there
+ * are too many ways.
  */
-async function isJoinedSomewhere({ run, dialect }: Given, terms: Term[]): Promise<boolean> {
+async function joinedTexts({ loader }: Given, terms: Term[]): Promise<string[] | undefined> {
+  const { rows: run, dialect } = loader.session
   const by = raw(dialect.by('animes_sort_title'))
   const letters = terms.flatMap(({ text, cjk }, term) => {
     const own = Array.from(text, (letter, at) => ({ letter, inside: at > 0 && !cjk }))
@@ -91,6 +102,7 @@ async function isJoinedSomewhere({ run, dialect }: Given, terms: Term[]): Promis
       .slice(from, to)
       .map(({ letter }) => letter)
       .join('')
+  const texts: string[] = []
   // What a title begins with, and how many letters of `q` that has; whole ones have all of them.
   let prefixes: [text: string, taken: number][] = [['', 0]]
   while (prefixes.length > 0) {
@@ -105,8 +117,7 @@ async function isJoinedSomewhere({ run, dialect }: Given, terms: Term[]): Promis
       return more
     })
     if (tried.length === 0) break
-    // Too many ways are as good as one.
-    if (tried.length > 200) return true
+    if (tried.length > 200) return undefined
     const there = await run(
       join(
         tried.map(({ text }, at) => {
@@ -118,8 +129,8 @@ async function isJoinedSomewhere({ run, dialect }: Given, terms: Term[]): Promis
       ),
     )
     const met = there.map(([at]) => tried[Number(at)]!)
-    if (met.some(({ whole }) => whole)) return true
-    prefixes = met.map(({ text, taken }) => [text, taken])
+    texts.push(...met.filter(({ whole }) => whole).map(({ text }) => text))
+    prefixes = met.filter(({ whole }) => !whole).map(({ text, taken }) => [text, taken])
   }
-  return false
+  return texts
 }

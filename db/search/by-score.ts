@@ -1,28 +1,31 @@
-import type { ReadDialect } from '../reads/session.ts'
-import { every, raw, type Sql, sql } from '../reads/sql.ts'
-import { rankOfScore } from './entries.ts'
+import { raw, type Sql, sql } from '../reads/sql.ts'
+import { noScore, rankOfScore } from './entries.ts'
 import { has, type IdSet } from './id-set.ts'
+import type { Loader } from './loader.ts'
 import { idOf, keyOf, least, rankOf } from './match.ts'
-import type { RunSql } from './rows.ts'
+import { titlesOf } from './with-all.ts'
 
 /** Sizes at which another way to find the best is the cheaper one; tests set them low. */
 export interface BestBounds {
   /** So many titles that begin so are sorted at once. */
   fewBeginnings: number
+  /** So many times the titles that are wanted are read to see whether some of their words are joined. */
+  joined: number
   /** So many titles are read by their score, and so many before it is guessed how many it takes. */
   ranked: number
   sample: number
   /** How many titles are read in the time in which a block is. */
   titlesInBlock: number
+  /** How many titles get their scores from blocks in the time in which one is read. */
+  scoredInTitle: number
   /** How many titles are met in the index of the scores in the time in which one is read. */
   metInTitle: number
 }
 
 /** What all ways to find the best need. */
 export interface Given {
-  run: RunSql
+  loader: Loader
   count: number
-  dialect: ReadDialect
   bounds: BestBounds
 }
 
@@ -63,51 +66,64 @@ interface Steps {
  * enough that have a score.
  */
 export async function byScore(
-  { run, count, dialect }: Given,
+  { loader, count }: Given,
   match: number,
   { first: firstStep, most }: Steps,
   found: BestKeys,
   keysIn: KeysIn,
 ): Promise<boolean> {
+  const { rows: run, dialect } = loader.session
   const by = raw(dialect.by('animes_score'))
   const one = async (statement: Sql) => (await run(statement))[0]?.[0] as number | null | undefined
-  let score = await one(sql`select max(a.score) from animes as a`)
-  let [id, looked, hits] = [0, 0, 0]
-  for (let size = firstStep; score !== null && score !== undefined; size *= 2) {
-    const first = raw(dialect.limit(size))
+  let [id, looked, hits, size] = [0, 0, 0, rounded(firstStep)]
+  const meet = async (range: Sql) => {
+    const keys = await keysIn(range)
+    found.add(keys)
+    hits += countUpTo(match, keys)
+  }
+  /** Whether none is better than those of a rank and an id, from which on titles were not met. */
+  const isComplete = (rank: number, from: number) =>
+    found.isComplete(keyOf(match * 1024 + rank, from))
+  for (let score = await one(sql`select max(a.score) from animes as a`); ; ) {
+    if (typeof score !== 'number') return isComplete(noScore, 0)
     const rest = sql`a.score = ${score} and a.id > ${id}`
-    const [ids] = await run(sql`select max(x.id), count(*) from (
-      select a.id from animes as a${by} where ${rest} order by a.id ${first}) as x`)
-    const [last, some] = ids as [number | null, number]
-    const meet = async (range: Sql) => {
-      const keys = await keysIn(range)
-      found.add(keys)
-      hits += countUpTo(match, keys)
-    }
-    if (Number(some) === size) {
-      await meet(sql`${rest} and a.id <= ${last}`)
-      id = last!
+    const nth = raw(dialect.limit(1, size - 1))
+    const lastId = await one(
+      sql`select a.id from animes as a${by} where ${rest} order by a.id ${nth}`,
+    )
+    if (typeof lastId === 'number') {
+      await meet(sql`${rest} and a.id <= ${lastId}`)
+      id = lastId
     } else {
-      // The rest of this score, and the next scores as long as they are as many.
+      // The rest of this score, then the next scores as long as they are not more.
       await meet(rest)
-      const lower: number | null | undefined = await one(sql`select min(x.score) from (
-        select a.score from animes as a${by} where a.score < ${score} order by a.score desc ${first}) as x`)
-      if (lower === null || lower === undefined) return false
-      await meet(sql`a.score < ${score} and a.score > ${lower}`)
+      if (isComplete(rankOfScore(score) + 1, 0)) return true
+      const lower = await one(sql`select a.score from animes as a${by}
+        where a.score < ${score} order by a.score desc ${nth}`)
+      await meet(
+        sql`a.score < ${score}${typeof lower === 'number' ? sql` and a.score > ${lower}` : raw('')}`,
+      )
       score = lower
       id = 0
+      if (typeof score !== 'number') continue
     }
-    if (found.isComplete(keyOf(match * 1024 + rankOfScore(score), id))) return true
+    if (isComplete(rankOfScore(score), id)) return true
     looked += size
-    if (looked * (count / Math.max(hits, 0.5)) > most) return false
+    const needed = (looked * count) / Math.max(hits, 0.5)
+    if (needed > most) return false
+    // A little more than it should take.
+    size = rounded(Math.max(firstStep, 1.2 * (needed - looked)))
   }
-  return false
 }
+
+/** Up to a power of the square root of two: a statement of another size is prepared anew. */
+const rounded = (size: number) => Math.ceil(2 ** (Math.ceil(2 * Math.log2(size)) / 2))
 
 /** The keys of those of a set, which take no more than the index of the scores. */
 export const keysOfSet =
-  ({ run, dialect }: Given, match: number, set: IdSet): KeysIn =>
+  ({ loader }: Given, match: number, set: IdSet): KeysIn =>
   async (range) => {
+    const { rows: run, dialect } = loader.session
     const by = raw(dialect.by('animes_score'))
     const rows = await run(sql`select a.score, ${dialect.list('a.id')} as ids
       from animes as a${by} where ${range} group by a.score`)
@@ -121,16 +137,15 @@ export const keysOfSet =
     return Float64Array.from(keys)
   }
 
-/** The keys of those of some ids whose titles `a` are as `filter` says, all of one class. */
+/** The keys of some ids, all of one class. */
 export async function keysOfIds(
-  { run, dialect }: Given,
+  { loader }: Given,
   match: number,
-  ids: number[],
-  filter: Sql = every([]),
+  ids: ArrayLike<number>,
 ): Promise<Float64Array> {
   if (ids.length === 0) return new Float64Array()
-  const some = sql`${dialect.idIn(JSON.stringify(ids))} and ${filter}`
-  return keysOfRows(match, await run(sql`select a.id, a.score from animes as a where ${some}`))
+  const { rows: run, dialect } = loader.session
+  return keysOfRows(match, await run(sql`select a.id, a.score from ${titlesOf(dialect, ids)}`))
 }
 
 /** The keys of ids with their scores. */

@@ -10,7 +10,8 @@ export const entrySize = 2
 /** Entries of a block at most: 8 KiB, which is what a write rewrites for each word of its title. */
 const maxBlock = 1024
 
-const noScore = 1001
+/** The rank of an unknown score. */
+export const noScore = 1001
 /** Hundredths below 10.00; what is not known comes last. */
 export const rankOfScore = (score: number | null): number =>
   score === null ? noScore : Math.round((10 - score) * 100)

@@ -16,6 +16,9 @@ export const rangeOf = ({ ids, bits }: IdSet): number =>
 
 export const bytesOf = ({ ids, bits }: IdSet): number => (ids ?? bits)!.byteLength
 
+/** Of as many numbers there is one at least in a set that is made by a bit for each. */
+const sparse = 1024
+
 /** The titles of some blocks, those of one word after those of another. */
 export function idSetOf(blocks: readonly Int32Array[]): IdSet {
   let [entries, greatest, isInOrder] = [0, 0, true]
@@ -25,7 +28,8 @@ export function idSetOf(blocks: readonly Int32Array[]): IdSet {
     isInOrder &&= block[0]! >= greatest
     greatest = Math.max(greatest, block.at(-entrySize)!)
   }
-  if (entries > greatest / 32) {
+  // To sort them takes longer, unless they are few.
+  if (entries > greatest / (isInOrder ? 32 : sparse)) {
     const bits = new Int32Array((greatest >>> 5) + 1)
     for (const block of blocks) mark(bits, block)
     return ofBits(bits, countBits(bits))
@@ -37,6 +41,12 @@ export function idSetOf(blocks: readonly Int32Array[]): IdSet {
   const ids = length === entries ? all : all.slice(0, length)
   return { size: length, ids }
 }
+
+/** Some ids, each once, in any order. */
+export const setOfIds = (ids: readonly number[]): IdSet => ({
+  size: ids.length,
+  ids: Int32Array.from(ids).sort(),
+})
 
 // A function for a block, called for each, is compiled earlier than a loop over all of them.
 function mark(bits: Int32Array, block: Int32Array) {
@@ -143,6 +153,62 @@ function inBoth(ids: Int32Array, others: Int32Array, found: Int32Array): number 
     length += 1
   }
   return length
+}
+
+/** What any of some sets has. */
+export function union(sets: readonly IdSet[]): IdSet {
+  const range = sets.reduce((most, set) => Math.max(most, rangeOf(set)), 0)
+  const sizes = sets.reduce((sum, { size }) => sum + size, 0)
+  if (sizes > range / sparse) {
+    const bits = new Int32Array((range + 31) >>> 5)
+    for (const set of sets) addTo(bits, set)
+    return ofBits(bits, countBits(bits))
+  }
+  const ids = new Int32Array(sizes)
+  let length = 0
+  for (const set of sets) {
+    ids.set(idsIn(set), length)
+    length += set.size
+  }
+  const size = unique(ids.sort())
+  return { size, ids: ids.subarray(0, size) }
+}
+
+/** A bit for each id, in an array of the caller's own. */
+export function bitsOf(set: IdSet): Int32Array {
+  const bits = new Int32Array((rangeOf(set) + 31) >>> 5)
+  addTo(bits, set)
+  return bits
+}
+
+function addTo(bits: Int32Array, { ids, bits: others }: IdSet) {
+  if (ids !== undefined) for (const id of ids) bits[id >>> 5]! |= 1 << (id & 31)
+  else for (let at = 0; at < others!.length; at += 1) bits[at]! |= others![at]!
+}
+
+/** From one id to another, which is not of them. */
+export type IdRange = readonly [from: number, to: number]
+
+/** The set without the ids in some ranges. */
+export function without(set: IdSet, ranges: readonly IdRange[]): IdSet {
+  if (ranges.length === 0) return set
+  if (set.bits === undefined) {
+    const isKept = (id: number) => !ranges.some(([from, to]) => id >= from && id < to)
+    const ids = set.ids!.filter(isKept)
+    return { size: ids.length, ids }
+  }
+  const bits = set.bits.slice()
+  for (const [from, to] of ranges) clear(bits, from, Math.min(to, bits.length * 32))
+  return ofBits(bits, countBits(bits))
+}
+
+function clear(bits: Int32Array, from: number, to: number) {
+  for (let id = from; id < to; ) {
+    const isWhole = id % 32 === 0 && id + 32 <= to
+    if (isWhole) bits[id >>> 5] = 0
+    else bits[id >>> 5]! &= ~(1 << (id & 31))
+    id += isWhole ? 32 : 1
+  }
 }
 
 const hasBit = (bits: Int32Array, id: number) => ((bits[id >>> 5] ?? 0) & (1 << (id & 31))) !== 0

@@ -1,5 +1,5 @@
 import { afterPrefix, pairsOf, type Term } from '../../catalogue/words.ts'
-import { join, type Sql, sql } from '../reads/sql.ts'
+import { type Sql, sql } from '../reads/sql.ts'
 import {
   createWordChanges,
   entrySize,
@@ -8,10 +8,8 @@ import {
   type WordChange,
   withSpan,
 } from './entries.ts'
-import { idSetOf } from './id-set.ts'
-import { concatenate, type WordBlocks } from './match.ts'
+import { blocksOf, concatenate, type WordBlocks } from './match.ts'
 import type { RunSql } from './rows.ts'
-import type { RowState, SetCache } from './set-cache.ts'
 
 /** A term, or the word that stands for it: all of that, not its beginning. */
 export type Asked = Term & { exact?: boolean }
@@ -19,102 +17,40 @@ export type Asked = Term & { exact?: boolean }
 /** The words of a term that are all of it. A run of CJK has no others. */
 export const wholeOf = (term: Term): Asked => (term.cjk ? term : { ...term, exact: true })
 
-const isRun = ({ text, cjk }: Asked) => cjk && [...text].length > 1
+export const isRun = ({ text, cjk }: Asked) => cjk && [...text].length > 1
 
 /** A character of a run is whole in itself. */
-const isWhole = ({ text, cjk }: Asked, word: string) => cjk || word === text
+export const isWhole = ({ text, cjk }: Asked, word: string) => cjk || word === text
 
 /** The words that a term matches. */
-function matched({ text, exact }: Asked): Sql {
+export function matched({ text, exact }: Asked): Sql {
   return exact ? sql`word = ${text}` : sql`word >= ${text} and word < ${afterPrefix(text)}`
 }
 
-/** `word`: that of all rows, when it is one. */
-type Rows = RowState & { word: string | undefined }
+/** The blocks of a term's words. */
+export const loadTerm = (run: RunSql, asked: Asked): Promise<WordBlocks[]> =>
+  isRun(asked) ? loadRun(run, asked.text) : loadWords(run, asked, matched(asked))
 
-/** Loads the words that terms match; reads and counts each once. Sets are those of `cache`, where it has them. */
-export function createLoader(run: RunSql, cache: SetCache) {
-  const once = <T>(find: (asked: Asked) => Promise<T>) => {
-    const known = new Map<string, Promise<T>>()
-    return (asked: Asked) => {
-      const key = keyOf(asked)
-      let found = known.get(key)
-      if (found === undefined) {
-        found = find(asked)
-        known.set(key, found)
-      }
-      return found
-    }
-  }
-  const load = once((asked) => (isRun(asked) ? loadRun(run, asked.text) : loadWords(run, asked)))
-  const rows = once((asked) => findRows(run, asked))
-  const set = once(async (asked) => {
-    const { word, ...state } = await rows(asked)
-    const key =
-      word === undefined || isRun(asked) ? keyOf(asked) : keyOf({ text: word, exact: true })
-    const kept = cache.get(key, state)
-    if (kept !== undefined) return kept
-    const made = idSetOf((await load(asked)).flatMap(({ blocks }) => blocks))
-    cache.put(key, state, made)
-    return made
-  })
-  return {
-    /** The blocks of a term's words. */
-    load,
-    /** How many there are; 0: no title has it. */
-    count: async (asked: Asked) => (await rows(asked)).count,
-    /** The titles that have it. */
-    set,
-    keepsSets: cache.keeps,
-  }
-}
-
-const keyOf = ({ text, exact }: Pick<Asked, 'text' | 'exact'>) => `${exact ? '=' : '^'}${text}`
-
-export type Loader = ReturnType<typeof createLoader>
-
-/** The rows that a term's words have; of a run, those of its pairs. */
-async function findRows(run: RunSql, asked: Asked): Promise<Rows> {
-  const words = isRun(asked)
-    ? sql`word in (${join(
-        pairsOf(asked.text).map((pair) => sql`${pair}`),
-        ', ',
-      )})`
-    : matched(asked)
-  const [row] = await run(sql`select count(*) as n, max(id) as last, min(word) as first_word,
-    max(word) as last_word from search_words where ${words}`)
-  const [count, last, first, other] = row!
-  return {
-    count: Number(count),
-    last: Number(last),
-    word: first !== null && first === other ? String(first) : undefined,
-  }
-}
-
-async function loadWords(run: RunSql, asked: Asked): Promise<WordBlocks[]> {
+/** The blocks of those words of a term that `where` says. */
+export async function loadWords(run: RunSql, asked: Asked, where: Sql): Promise<WordBlocks[]> {
   const rows = await run(
-    sql`select word, entries from search_words where ${matched(asked)} order by word, first_id`,
+    sql`select word, entries from search_words where ${where} order by word, first_id`,
   )
-  const words = new Map<string, WordBlocks>()
+  const words: WordBlocks[] = []
+  let last: string | undefined
   for (const [word, bytes] of rows as [string, Uint8Array][]) {
-    let blocks = words.get(word)
-    if (blocks === undefined) {
-      blocks = { whole: isWhole(asked, word), blocks: [] }
-      words.set(word, blocks)
-    }
-    blocks.blocks.push(fromBytes(bytes))
+    if (word !== last) words.push({ whole: isWhole(asked, word), blocks: [] })
+    words.at(-1)!.blocks.push(fromBytes(bytes))
+    last = word
   }
-  return [...words.values()]
+  return words
 }
 
 /** The titles that have a run of characters, found by its pairs one after the other. */
 async function loadRun(run: RunSql, text: string): Promise<WordBlocks[]> {
   return followed(text, async (pair) => {
-    const words = await loadWords(run, { text: pair, cjk: true, exact: true })
-    return concatenate(
-      words.flatMap(({ blocks }) => blocks),
-      Int32Array,
-    )
+    const term = { text: pair, cjk: true, exact: true }
+    return concatenate(blocksOf(await loadWords(run, term, matched(term))), Int32Array)
   })
 }
 

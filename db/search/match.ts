@@ -1,5 +1,5 @@
 import { entrySize, positionIn, positionsIn, scoreIn, spanIn } from './entries.ts'
-import { entriesIn, type IdSet, idSetOf, idsIn, intersection, placeOf } from './id-set.ts'
+import { bitsOf, entriesIn, type IdSet, idSetOf, idsIn, intersection, placeOf } from './id-set.ts'
 
 /** The blocks of one word, by id. `whole`: the term is all of the word, not only its beginning. */
 export interface WordBlocks {
@@ -109,18 +109,31 @@ function classOf({ whole, matched, isTitle }: Ranked, slot: number, terms: numbe
 
 /** The keys of the titles of a set by their scores, which a term that all of them have says, all of one class. */
 export function scoredTitles(set: IdSet, words: WordBlocks[], match: number): Float64Array {
-  const ids = idsIn(set)
-  const keys = new Float64Array(ids.length)
-  for (const block of blocksOf(words)) scoreEntries(ids, entriesIn(block, ids), match, keys)
-  return keys
+  const keys = new Float64Array(set.size)
+  const left = bitsOf(set)
+  let length = 0
+  for (const block of blocksOf(words)) length = scoreEntries(block, left, match, keys, length)
+  return keys.subarray(0, length)
 }
 
-function scoreEntries(ids: Int32Array, entries: Int32Array, match: number, keys: Float64Array) {
-  let slot = 0
-  for (let at = 0; at < entries.length; at += entrySize) {
-    slot = placeOf(ids, entries[at]!, slot)
-    keys[slot] = keyOf(match * 1024 + scoreIn(entries[at + 1]!), entries[at]!)
+/** Takes the titles of a block out of a set, and adds their keys to those that are there. Gives how many there are. */
+function scoreEntries(
+  block: Int32Array,
+  left: Int32Array,
+  match: number,
+  keys: Float64Array,
+  count: number,
+) {
+  let length = count
+  for (let at = 0; at < block.length; at += entrySize) {
+    const id = block[at]!
+    const bit = 1 << (id & 31)
+    if ((left[id >>> 5]! & bit) === 0) continue
+    left[id >>> 5]! &= ~bit
+    keys[length] = keyOf(match * 1024 + scoreIn(block[at + 1]!), id)
+    length += 1
   }
+  return length
 }
 
 /** The `count` least of `keys` above `after`, in order. */

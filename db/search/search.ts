@@ -1,10 +1,10 @@
 import { type Term, termsOf } from '../../catalogue/words.ts'
-import { type Asked, createLoader, createLoaderOf, type Loader } from './load.ts'
+import { idsIn } from './id-set.ts'
+import { type Asked, createLoaderOf } from './load.ts'
+import type { Loader } from './loader.ts'
 import { idOf, matchTerms, rankTitles } from './match.ts'
 import { wordsOneOff } from './one-off.ts'
-import type { RunSql } from './rows.ts'
-import type { SetCache } from './set-cache.ts'
-import { fewTitles, titlesIn, titlesWithAll } from './with-all.ts'
+import { titlesOf, titlesWithAll } from './with-all.ts'
 
 export interface Found {
   /** One for each title that matches; see match.ts. In no order. */
@@ -24,52 +24,49 @@ const maxTries = 200
  * words of it are one letter off. What does not pass has no say in that: an answer is as its own titles
  * make it. All statements must see one moment.
  */
-export async function findTitles(
-  run: RunSql,
-  q: string,
-  cache: SetCache,
-  narrow?: Narrow,
-): Promise<Found> {
+export async function findTitles(loader: Loader, q: string, narrow?: Narrow): Promise<Found> {
   const terms = termsOf(q)
-  const loader = createLoader(run, cache)
   const keysOf = async (asked: Asked[]) => {
-    const keys = await keysOfAll(run, asked, loader)
+    const keys = await keysOfAll(asked, loader)
     if (narrow === undefined || keys.length === 0) return keys
     const passing = await narrow(Array.from(keys, idOf))
     return keys.filter((key) => passing.has(idOf(key)))
   }
   const keys = await keysOf(terms)
-  return keys.length > 0 ? { keys } : correct(run, terms, loader, keysOf)
+  return keys.length > 0 ? { keys } : correct(terms, loader, keysOf)
 }
 
 /** What `findTitles` gives where nothing is known to match the words of `q` themselves. */
-export async function findCorrected(run: RunSql, q: string, cache: SetCache): Promise<Found> {
-  const loader = createLoader(run, cache)
-  return correct(run, termsOf(q), loader, (asked) => keysOfAll(run, asked, loader))
-}
+export const findCorrected = (loader: Loader, q: string): Promise<Found> =>
+  correct(termsOf(q), loader, (asked) => keysOfAll(asked, loader))
 
 /** The titles that have all of several terms, ranked. */
-async function keysOfAll(run: RunSql, asked: Asked[], loader: Loader): Promise<Float64Array> {
+async function keysOfAll(asked: Asked[], loader: Loader): Promise<Float64Array> {
   if (asked.length === 1) return matchTerms([await loader.load(asked[0]!)])
-  const set = await titlesWithAll(run, asked, loader)
+  const { rows, dialect } = loader.session
+  const set = await titlesWithAll(asked, loader)
   if (set.size === 0) return new Float64Array()
-  const load = set.size <= fewTitles ? await createLoaderOf(run, titlesIn(set)) : loader.load
+  const load =
+    set.size <= loader.bounds.fewTitles
+      ? await createLoaderOf(rows, titlesOf(dialect, idsIn(set)))
+      : loader.load
   return rankTitles(set, await Promise.all(asked.map(load)))
 }
 
 /** Fewest words changed; of those the most titles; of those the first by the alphabet. */
 async function correct(
-  run: RunSql,
   terms: Term[],
-  { set }: Loader,
+  { session, count, set }: Loader,
   keysOf: (asked: Asked[]) => Promise<Float64Array>,
 ): Promise<Found> {
   const none = { keys: new Float64Array() }
   const choices: Choices[] = []
   for (const term of terms) {
-    const words = term.cjk ? [] : await wordsOneOff(run, term.text)
+    const words = term.cjk ? [] : await wordsOneOff(session.rows, term.text)
     const others = words.map((text) => ({ text, cjk: false, exact: true }))
-    const own = (await set(term)).size > 0 ? term : undefined
+    // A run may have all its pairs apart.
+    const isThere = term.cjk ? (await set(term)).size > 0 : (await count(term)) > 0
+    const own = isThere ? term : undefined
     if (own === undefined && others.length === 0) return none
     choices.push({ own, others })
   }

@@ -6,6 +6,8 @@ import type { Database } from '../../db/dialects/dialect.ts'
 import { importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
+import { isOneOff, wordsOneOff } from '../../db/search/one-off.ts'
+import { runOn } from '../../db/search/rows.ts'
 import { combinations } from '../../db/search/search.ts'
 import { newDatabase, onMssql } from '../support/app.ts'
 import { seeded } from '../support/catalogue.ts'
@@ -292,6 +294,55 @@ t.test(
     t.equal(again.changed + again.added, 0)
   },
 )
+
+t.test('words that are one letter off are told from all others', async (t) => {
+  const random = seeded(17)
+  const letters = ['a', 'b', 'c', '𝔞']
+  const wordOf = () => Array.from({ length: 1 + random(6) }, () => letters[random(4)]!)
+  /** Every word that one change makes of another. */
+  const changesOf = (word: string[]) => {
+    const made = new Set<string>()
+    for (let at = 0; at <= word.length; at += 1) {
+      for (const letter of letters) {
+        made.add(word.toSpliced(at, 0, letter).join(''))
+        if (at < word.length) made.add(word.with(at, letter).join(''))
+      }
+      if (at < word.length) made.add(word.toSpliced(at, 1).join(''))
+      if (at + 1 < word.length) {
+        made.add(word.toSpliced(at, 2, word[at + 1]!, word[at]!).join(''))
+      }
+    }
+    made.delete(word.join(''))
+    return made
+  }
+  let off = 0
+  for (let round = 0; round < 3000; round += 1) {
+    const word = wordOf()
+    const changes = [...changesOf(word)]
+    const other = random(2) === 0 ? wordOf().join('') : changes[random(changes.length)]!
+    const expected = changes.includes(other)
+    if (expected) off += 1
+    if (isOneOff(word.join(''), other) !== expected) t.fail(`${word.join('')} and ${other}`)
+  }
+  t.ok(off > 1000 && off < 2500, `${off} of 3000`)
+})
+
+t.test('all words that are one letter off are found', async (t) => {
+  const database = await open(t)
+  const random = seeded(19)
+  const letters = ['a', 'b', '𐌰']
+  const wordOf = () => Array.from({ length: 5 + random(4) }, () => letters[random(3)]!).join('')
+  const words = [...new Set(Array.from({ length: 1500 }, wordOf))].sort()
+  await importCatalogue([csv(words.map((word) => [word, null]))], openStage(database.url))
+  let found = 0
+  for (let round = 0; round < 200; round += 1) {
+    const word = wordOf()
+    const expected = words.filter((each) => isOneOff(word, each))
+    found += expected.length
+    t.same(await wordsOneOff(runOn(database.reader), word), expected)
+  }
+  t.ok(found > 500, `${found} were found`)
+})
 
 t.test('a write is searched as soon as it is done', async (t) => {
   const database = await open(t)

@@ -7,39 +7,72 @@
 'use strict'
 exports[`test/db/mssql-sql.test.ts > TAP > a search, and a suggestion > cowboy bebop 1`] = `
 
-select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
+select (select min(word) from search_words where word >= @1 and word < @2) as a, (select max(word) from search_words where word >= @3 and word < @4) as b
+-- string, string, string, string
+;
+select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from ( select first_id, id from search_words where word >= @1 and word < @2 order by word offset 0 rows fetch next 4000 rows only) as x
 -- string, string
 ;
-select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
+select (select min(word) from search_words where word >= @1 and word < @2) as a, (select max(word) from search_words where word >= @3 and word < @4) as b
+-- string, string, string, string
+;
+select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from ( select first_id, id from search_words where word >= @1 and word < @2 order by word offset 0 rows fetch next 4000 rows only) as x
 -- string, string
 ;
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
 -- string, string
 ;
-select word from search_words where word >= @1 and word < @2 and first_id = 0
+select (select min(word) from search_words where word >= @1 and word < @2) as a, (select max(word) from search_words where word >= @3 and word < @4) as b
+-- string, string, string, string
+;
+select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from ( select first_id, id from search_words where word >= @1 and word < @2 order by word offset 0 rows fetch next 4000 rows only) as x
 -- string, string
 ;
-select mirrored from search_words where mirrored >= @1 and mirrored < @2 and first_id = 0
+select (select min(word) from search_words where word >= @1 and word < @2) as a, (select max(word) from search_words where word >= @3 and word < @4) as b
+-- string, string, string, string
+;
+select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from ( select first_id, id from search_words where word >= @1 and word < @2 order by word offset 0 rows fetch next 4000 rows only) as x
 -- string, string
+;
+select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
+-- string, string
+;
+select word from search_words where word in (@1, @2, @3, @4, @5) and first_id = 0 union all select word from search_words where word >= @6 and word < @7 and first_id = 0 and substring(word, @8, 1) <> '' and substring(word, @9, 1) = ''
+-- string, string, string, string, string, string, string, number, number
+;
+select mirrored from search_words where mirrored >= @1 and mirrored < @2 and first_id = 0 and substring(mirrored, @3, 1) <> '' and substring(mirrored, @4, 1) = ''
+-- string, string, number, number
+;
+select word from search_words where word in (@1, @2, @3, @4) and first_id = 0 union all select word from search_words where word >= @5 and word < @6 and first_id = 0 and substring(word, @7, 1) <> '' and substring(word, @8, 1) = ''
+-- string, string, string, string, string, string, number, number
+;
+select mirrored from search_words where mirrored >= @1 and mirrored < @2 and first_id = 0 and substring(mirrored, @3, 1) <> '' and substring(mirrored, @4, 1) = ''
+-- string, string, number, number
 
 `
 
 exports[`test/db/mssql-sql.test.ts > TAP > a search, and a suggestion > cowboy 雪国 1`] = `
 
-select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
+select (select min(word) from search_words where word >= @1 and word < @2) as a, (select max(word) from search_words where word >= @3 and word < @4) as b
+-- string, string, string, string
+;
+select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from ( select first_id, id from search_words where word >= @1 and word < @2 order by word offset 0 rows fetch next 4000 rows only) as x
 -- string, string
 ;
-select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word in (@1)
+select count(*) as n, max(id) as last from search_words where word = @1
 -- string
 ;
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
 -- string, string
 ;
-select word from search_words where word >= @1 and word < @2 and first_id = 0
--- string, string
+select word from search_words where word in (@1, @2, @3, @4, @5) and first_id = 0 union all select word from search_words where word >= @6 and word < @7 and first_id = 0 and substring(word, @8, 1) <> '' and substring(word, @9, 1) = ''
+-- string, string, string, string, string, string, string, number, number
 ;
-select mirrored from search_words where mirrored >= @1 and mirrored < @2 and first_id = 0
--- string, string
+select mirrored from search_words where mirrored >= @1 and mirrored < @2 and first_id = 0 and substring(mirrored, @3, 1) <> '' and substring(mirrored, @4, 1) = ''
+-- string, string, number, number
+;
+select word, entries from search_words where word = @1 order by word, first_id
+-- string
 
 `
 
@@ -48,7 +81,7 @@ exports[`test/db/mssql-sql.test.ts > TAP > a search, and a suggestion > suggest 
 select 0 as x where exists ( select 1 from animes as a where a.sort_title >= @1 and a.sort_title < @2) union all select 1 as x where exists ( select 1 from animes as a where a.sort_title >= @3 and a.sort_title < @4)
 -- string, string, string, string
 ;
-select count(*) from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 6001 rows only) as x
+select count(*) as n from (select a.id from animes as a where a.sort_title = @1 order by a.sort_title offset 0 rows fetch next 16001 rows only) as x
 -- string
 ;
 select max(a.score) from animes as a
@@ -56,7 +89,7 @@ select max(a.score) from animes as a
 select a.id, a.score from animes as a where a.sort_title = @1 order by a.score desc, a.id offset 0 rows fetch next 10 rows only
 -- string
 ;
-select count(*) from (select a.id from animes as a where a.sort_title > @1 and a.sort_title < @2 order by a.sort_title offset 0 rows fetch next 6001 rows only) as x
+select count(*) as n from (select a.id from animes as a where a.sort_title > @1 and a.sort_title < @2 order by a.sort_title offset 0 rows fetch next 16001 rows only) as x
 -- string, string
 ;
 select max(a.score) from animes as a
@@ -64,7 +97,7 @@ select max(a.score) from animes as a
 select a.id, a.score from animes as a where a.sort_title > @1 and a.sort_title < @2 order by a.score desc, a.id offset 0 rows fetch next 10 rows only
 -- string, string
 ;
-select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word = @1
+select count(*) as n, max(id) as last from search_words where word = @1
 -- string
 ;
 select max(a.score) from animes as a
@@ -72,11 +105,13 @@ select max(a.score) from animes as a
 select word, entries from search_words where word = @1 order by word, first_id
 -- string
 ;
-select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
+select (select min(word) from search_words where word >= @1 and word < @2) as a, (select max(word) from search_words where word >= @3 and word < @4) as b
+-- string, string, string, string
+;
+select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from ( select first_id, id from search_words where word >= @1 and word < @2 order by word offset 0 rows fetch next 4000 rows only) as x
 -- string, string
 ;
-select count(*) as n, max(id) as last, min(word) as first_word, max(word) as last_word from search_words where word >= @1 and word < @2
--- string, string
+select max(a.score) from animes as a
 ;
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
 -- string, string

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
+import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { animeColumns } from '../../../catalogue/columns.ts'
 import { exportedId } from '../../../catalogue/names.ts'
@@ -22,6 +23,7 @@ import type { ReaderOptions } from '../../../db/reads/threads.ts'
 import { temporaryFolder } from '../../support/app.ts'
 import { hostileTitles } from '../../support/hostile.ts'
 import { finished, readList, sortBy } from '../../support/reads.ts'
+import { sentStatements } from '../../support/statements.ts'
 
 async function open(t: Test, titles: number, options: ReaderOptions = {}) {
   const url = `sqlite:${join(temporaryFolder(t), 'anime.db')}`
@@ -201,6 +203,54 @@ t.test('a thread that nobody has asked keeps no process alive', async (t) => {
   t.teardown(() => child.kill())
   t.strictSame(await once(child, 'exit'), [0, null])
 })
+
+t.test(
+  'a thread that is idle makes the sets of frequent words, at first and when they are missed',
+  async (t) => {
+    const folder = temporaryFolder(t)
+    const url = `sqlite:${join(folder, 'anime.db')}`
+    const open = async () => {
+      const database = await openDatabase(url, { startOne: true })
+      t.teardown(() => database.close())
+      return database
+    }
+    /** Whether a search reads texts, as it does for a frequent word that has no set. */
+    const readsTexts = async ({ read }: Database) => {
+      sentStatements()
+      const answer = finished(await read({ what: 'suggest', q: 'both red third' }))
+      t.equal(JSON.parse(new TextDecoder().decode(answer.body)).data.length, 10)
+      return sentStatements().some((text) => text.startsWith('select a.id, a.sort_title'))
+    }
+    const database = await open()
+    await migrate(database)
+    const rows = Array.from(
+      { length: 60_000 },
+      (_, at) => `Red both${at % 50 ? '' : ' third'} ${at},TV`,
+    )
+    await importCatalogue([`title,type\n${rows.join('\n')}`], openStage(url))
+    t.ok(await readsTexts(database), 'its sets are not there')
+    let waited = 0
+    for (; waited < 100 && (await readsTexts(database)); waited += 1) await sleep(100)
+    t.ok(waited < 100, 'missed sets are made')
+    await database.writer.transaction().execute(async (trx) => {
+      await sql`create temp table copy as select word, mirrored, first_id, entries from search_words`.execute(
+        trx,
+      )
+      await sql`delete from search_words`.execute(trx)
+      await sql`insert into search_words (word, mirrored, first_id, entries) select * from copy`.execute(
+        trx,
+      )
+    })
+    t.ok(await readsTexts(database), 'all rows are others')
+    // The first search of a process, later and later.
+    for (waited = 100; waited < 10_000; waited *= 2) {
+      const other = await open()
+      await sleep(waited)
+      if (!(await readsTexts(other))) break
+    }
+    t.ok(waited < 10_000, 'they are made before anybody asks')
+  },
+)
 
 t.test('an error of the database reaches who asked, and the thread goes on', async (t) => {
   const database = await open(t, 10)
