@@ -67,5 +67,8 @@ export interface ReadSession {
   ) => Iterable<Row[]> | AsyncIterable<Row[]>
 }
 
+/** What searches need of a session. */
+export type SearchSession = Pick<ReadSession, 'rows' | 'dialect' | 'setCache'>
+
 /** Rows of a batch: some 64 KiB of JSON, a millisecond of work. */
 export const batchSize = 500

@@ -1,9 +1,10 @@
 import { pairsOf } from '../../catalogue/words.ts'
+import type { SearchSession } from '../reads/session.ts'
 import { every, join, raw, type Sql, sql } from '../reads/sql.ts'
 import { type IdSet, idSetOf, union } from './id-set.ts'
 import { type Asked, isRun, isWhole, loadTerm, loadWords, matched } from './load.ts'
 import { blocksOf, type WordBlocks } from './match.ts'
-import type { RowState, SearchSession } from './set-cache.ts'
+import type { RowState } from './set-cache.ts'
 import { missingOf } from './word-set.ts'
 
 /** What the rows of a term's words are. */

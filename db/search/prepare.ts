@@ -1,8 +1,8 @@
+import type { SearchSession } from '../reads/session.ts'
 import { sql } from '../reads/sql.ts'
 import { findBest } from './best.ts'
 import { createLoader } from './loader.ts'
 import { findTitles } from './search.ts'
-import type { SearchSession } from './set-cache.ts'
 
 /** Searches after which the code that searches has been compiled. */
 const firstSearches = 40

@@ -1,4 +1,3 @@
-import type { ReadSession } from '../reads/session.ts'
 import { bytesOf, type IdSet } from './id-set.ts'
 
 /** Bytes of sets that a reading thread keeps: those of some hundred frequent words of two million titles. */
@@ -7,9 +6,6 @@ export const setBytes = 24 * 1_048_576
 const manyRows = 30
 /** Words that wait for their sets, at most. */
 const mostWanted = 500
-
-/** What searches need of a session. */
-export type SearchSession = Pick<ReadSession, 'rows' | 'dialect' | 'setCache'>
 
 /** The rows of some words in a snapshot: how many there are, and the greatest id. */
 export interface RowState {

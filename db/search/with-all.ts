@@ -1,11 +1,10 @@
 import { isInSortTitle, maxSortTitle } from '../../catalogue/words.ts'
-import type { ReadDialect } from '../reads/session.ts'
+import type { ReadDialect, SearchSession } from '../reads/session.ts'
 import { type Sql, sql } from '../reads/sql.ts'
 import { type IdSet, idSetOf, idsIn, intersection, setOfIds, union } from './id-set.ts'
 import { type Asked, createLoaderOf } from './load.ts'
 import type { Loader } from './loader.ts'
 import { blocksOf } from './match.ts'
-import type { SearchSession } from './set-cache.ts'
 
 /** Terms by the number of their blocks, the least first. */
 export async function rarestFirst(asked: Asked[], { count }: Loader) {

@@ -1,7 +1,8 @@
+import type { SearchSession } from '../reads/session.ts'
 import { sql } from '../reads/sql.ts'
 import { fromBytes } from './entries.ts'
 import { type IdRange, idSetOf, union, without } from './id-set.ts'
-import type { KeptRows, KeptSet, RowState, SearchSession } from './set-cache.ts'
+import type { KeptRows, KeptSet, RowState } from './set-cache.ts'
 
 /** What a set takes that is not there yet. */
 export interface Missing {

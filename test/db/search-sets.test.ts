@@ -6,6 +6,7 @@ import { importCatalogue } from '../../db/import/import.ts'
 import { openStage } from '../../db/import/stage.ts'
 import { migrate } from '../../db/migrate.ts'
 import { mssqlReads } from '../../db/reads/mssql-dialect.ts'
+import type { SearchSession } from '../../db/reads/session.ts'
 import { sqliteReads } from '../../db/reads/sqlite-dialect.ts'
 import type { Schema } from '../../db/schema.ts'
 import { findBest } from '../../db/search/best.ts'
@@ -24,12 +25,7 @@ import { least } from '../../db/search/match.ts'
 import { makeWanted, prepareFrequent } from '../../db/search/prepare.ts'
 import { runOn } from '../../db/search/rows.ts'
 import { findTitles } from '../../db/search/search.ts'
-import {
-  createSetCache,
-  type KeptSet,
-  type SearchSession,
-  type SetCache,
-} from '../../db/search/set-cache.ts'
+import { createSetCache, type KeptSet, type SetCache } from '../../db/search/set-cache.ts'
 import { newDatabase, onMssql } from '../support/app.ts'
 import { seeded } from '../support/catalogue.ts'
 

@@ -22,21 +22,6 @@ select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from 
 select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
 -- string, string
 ;
-select (select min(word) from search_words where word >= @1 and word < @2) as a, (select max(word) from search_words where word >= @3 and word < @4) as b
--- string, string, string, string
-;
-select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from ( select first_id, id from search_words where word >= @1 and word < @2 order by word offset 0 rows fetch next 4000 rows only) as x
--- string, string
-;
-select (select min(word) from search_words where word >= @1 and word < @2) as a, (select max(word) from search_words where word >= @3 and word < @4) as b
--- string, string, string, string
-;
-select count(*) as n, max(id) as last, count(nullif(first_id, 0)) as other from ( select first_id, id from search_words where word >= @1 and word < @2 order by word offset 0 rows fetch next 4000 rows only) as x
--- string, string
-;
-select word, entries from search_words where word >= @1 and word < @2 order by word, first_id
--- string, string
-;
 select word from search_words where word in (@1, @2, @3, @4, @5) and first_id = 0 union all select word from search_words where word >= @6 and word < @7 and first_id = 0 and substring(word, @8, 1) <> '' and substring(word, @9, 1) = ''
 -- string, string, string, string, string, string, string, number, number
 ;
