@@ -144,6 +144,14 @@ async function injectFaults(t: Teardown, field: Field): Promise<void> {
       redis.resume()
     },
     'redis flushed': () => redis.client.flushall(),
+    'redis flushed right after a write': async () => {
+      // Before every instance has read of it.
+      const clock = () => redis.client.get(`${subject.prefix}@clock`)
+      const before = await clock()
+      const end = performance.now() + 5000
+      while (running() && performance.now() < end && (await clock()) === before);
+      await redis.client.flushall()
+    },
     'redis slow': () => redis.client.call('CLIENT', 'PAUSE', Math.round(60 + Math.random() * 200)),
     'connections cut': () => redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
     'a value corrupted': async () => {
